@@ -1,0 +1,162 @@
+"""Binance: spot, on its combined streams (`/stream`).
+
+Sources, read 2026-11: the page "WebSocket Streams for Binance" (web-socket-streams.md) and its changelog, the page "General
+REST API information" (rest-api.md). Where a measurement is stricter than the page, it is the measurement that is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from marketfeed.exchanges.exchange import Closing, Control, ControlKind, Endpoints, Heartbeat, Limit, Limits, Market
+from marketfeed.exchanges.message import Before, Levels, Numbering, OneOf, Wire, message
+from marketfeed.symbols import Instrument
+
+_FLAG = {"true": True, "false": False}
+_TAKER = OneOf("m", {"true": "sell", "false": "buy"})  # m: the buyer was the maker
+_INTERVALS = {i: i for i in ["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M"]}
+
+# The symbol is taken from the record: a stream's name can disagree with it.
+_TRADE = message("trades", "{symbol}@trade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
+                 ts="T?", id="t", price="p", size="q", side=_TAKER)  # fmt: skip
+_AGG_TRADE = message("trades", "{symbol}@aggTrade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
+                     ts="T?", id="a", price="p", size="q", side=_TAKER)  # fmt: skip
+_BBO = message("bbo", "{symbol}@bookTicker", "!bookTicker", at="data", symbol="s", numbering=Numbering.RISING,
+               bid_price="b", bid_size="B", ask_price="a", ask_size="A", seq="u?")  # fmt: skip
+_BOOK = message("book", "{symbol}@depth@100ms", "{symbol}@depth@{any}", "{symbol}@depth", at="data", symbol="s",
+                numbering=Numbering.RISING, ts="E?", snapshot=False, bids=Levels("b"), asks=Levels("a"),
+                seq="u", prev_seq=Before("U"))  # fmt: skip
+_CANDLE = message("candles", "{symbol}@kline_{interval}", at="data/k", symbol="s", ts="../E?", open_time="t",
+                  open="o", high="h", low="l", close="c", volume="v", quote_volume="q?",
+                  closed=OneOf("x?", _FLAG))  # fmt: skip
+_TICKER = message("ticker", "{symbol}@ticker", at="data", symbol="s",
+                  ts="E?", last="c?", open="o?", high="h?", low="l?", volume="v?", quote_volume="q?")  # fmt: skip
+
+_SUFFIX = {"trades": "trade", "bbo": "bookTicker", "book": "depth@100ms", "ticker": "ticker"}
+_RAW = {
+    "trade": "trade",
+    "aggTrade": "aggTrade",
+    "bookTicker": "bookTicker",
+    "depthUpdate": "depth",
+    "24hrTicker": "ticker",
+}
+
+
+_QUOTES = tuple(
+    (
+        "USDT USDC FDUSD TUSD USD1 USDP BUSD USDS PAX UST DAI EURI GYEN BIDR BKRW BVND IDRT BTC ETH BNB XRP TRX DOGE "
+        "DOT SOL EUR GBP AUD TRY RUB UAH NGN ZAR BRL PLN RON ARS JPY MXN CZK COP VAI USDE XUSD BFUSD IDR KZT INR"
+    ).split()
+)
+
+
+def _topic(channel: str, native: str) -> str:
+    name = "".join(c.lower() if c.isascii() else c for c in native)  # only ASCII letters are lower-cased
+    kind, _, interval = channel.partition(".")
+    return f"{name}@kline_{interval}" if kind == "candles" else f"{name}@{_SUFFIX[channel]}"
+
+
+def _request(method: str, topics: Sequence[str], request: int) -> str:
+    return orjson.dumps({"method": method, "params": list(topics), "id": request}).decode()
+
+
+def _control(body: Any) -> Control | None:
+    """Replies, errors (flat or wrapped: both are seen) and `serverShutdown`."""
+    if not isinstance(body, Mapping):
+        return None
+    data = body.get("data", body)
+    if isinstance(data, Mapping) and data.get("e") == "serverShutdown":
+        return Control(ControlKind.CLOSING, reason="serverShutdown")
+    request = body.get("id")
+    number = int(request) if isinstance(request, int | str) and str(request).isdecimal() else None
+    error = body.get("error", body if "code" in body and "msg" in body else None)
+    if isinstance(error, Mapping):
+        reason = str(error.get("msg", error))
+        paced = "too many requests" in reason.lower()
+        return Control(ControlKind.PACED if paced else ControlKind.REJECTED, number, reason)
+    if "result" in body and "id" in body:
+        return Control(ControlKind.ACKNOWLEDGED, number)
+    return None
+
+
+def _closing(code: int, reason: str) -> Closing:
+    return Closing(paced=code == 1008 and "too many requests" in reason.lower(), reason=reason)
+
+
+def _native(symbol: str) -> str:
+    base, quote = symbol.split("-")
+    return base + quote
+
+
+def _size(row: Mapping[str, Any], filter_type: str, key: str) -> str | None:
+    return next((f[key] for f in row.get("filters", ()) if f.get("filterType") == filter_type and key in f), None)
+
+
+def _instruments(body: Any) -> list[Instrument]:
+    return [
+        Instrument(
+            symbol=f"{row['baseAsset']}-{row['quoteAsset']}",
+            native=row["symbol"],
+            base=row["baseAsset"],
+            quote=row["quoteAsset"],
+            status=row["status"],
+            trading=row["status"] == "TRADING",
+            tick_size=_size(row, "PRICE_FILTER", "tickSize"),
+            lot_size=_size(row, "LOT_SIZE", "stepSize"),
+        )
+        for row in body["symbols"]
+    ]
+
+
+def _envelope(body: Any) -> Any:
+    """A message of a raw stream (`/ws`) in the form of a combined one. `bookTicker` names no type: its keys tell it."""
+    if not isinstance(body, Mapping) or "stream" in body:
+        return body
+    kind, symbol = body.get("e"), body.get("s")
+    if kind is None and symbol is not None and {"u", "b", "B", "a", "A"} <= body.keys():
+        kind = "bookTicker"
+    if not isinstance(kind, str) or not isinstance(symbol, str):
+        return body
+    if kind == "kline":
+        candle = body.get("k")
+        interval = candle.get("i") if isinstance(candle, Mapping) else None
+        return {"stream": f"{symbol.lower()}@kline_{interval}", "data": body}
+    return {"stream": f"{symbol.lower()}@{_RAW.get(kind, kind)}", "data": body}
+
+
+SPOT = Market(
+    exchange="binance",
+    name="spot",
+    wire=Wire(("stream",), (_TRADE, _AGG_TRADE, _BBO, _BOOK, _CANDLE, _TICKER), _INTERVALS),
+    limits=Limits(
+        # 1024 by the page; packed to 900, so that a connection has room for what is added later.
+        streams_per_connection=Limit(900, 1024, "web-socket-streams.md, 2026-07-21"),
+        # 5 by the page, pings and pongs included; measured: one request every 250 ms was closed, one every 500 ms held.
+        messages_per_second=Limit(2, 4, "web-socket-streams.md, 2026-07-21; one message a second is kept for pongs"),
+        connects_per_5_minutes=Limit(300, 300, "web-socket-streams.md, 2026-07-21"),
+        connections_per_shard=Limit(4, 1000, "own choice: 3,600 streams keep one core busy on a lively day"),
+        request_topics=200,  # not published; 200 names are known to work, more than 400 were ignored in older reports
+        request_bytes=4096,  # older reports: above it the connection was closed
+        lifetime_s=86_400.0,
+    ),
+    endpoints=Endpoints(ws="wss://stream.binance.com:9443", rest="https://api.binance.com"),
+    heartbeat=Heartbeat(interval_s=20.0, timeout_s=20.0),
+    quotes=_QUOTES,
+    channels=("trades", "bbo", "book", *(f"candles.{i}" for i in _INTERVALS), "ticker"),
+    rates={"trades": 3.0, "bbo": 15.0, "book": 8.0, "candles": 0.5, "ticker": 1.0},
+    topic=_topic,
+    path=lambda channel: ("ws", "/stream"),
+    subscribe=lambda topics, request: _request("SUBSCRIBE", topics, request),
+    unsubscribe=lambda topics, request: _request("UNSUBSCRIBE", topics, request),
+    control=_control,
+    closing=_closing,
+    native=_native,
+    instruments=_instruments,
+    instruments_path="/api/v3/exchangeInfo",
+    envelope=_envelope,
+)
+
+MARKETS = (SPOT,)
