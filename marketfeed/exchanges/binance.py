@@ -21,11 +21,11 @@ _INTERVALS = {i: i for i in ["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "
 
 # The symbol is taken from the record: a stream's name can disagree with it.
 _TRADE = message("trades", "{symbol}@trade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
-                 ts="T?", id="t", price="p", size="q", side=_TAKER)  # fmt: skip
+                 ts="T|E?", id="t", price="p", size="q", side=_TAKER)  # fmt: skip
 _AGG_TRADE = message("trades", "{symbol}@aggTrade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
-                     ts="T?", id="a", price="p", size="q", side=_TAKER)  # fmt: skip
+                     ts="T|E?", id="a", price="p", size="q", side=_TAKER)  # fmt: skip
 _BBO = message("bbo", "{symbol}@bookTicker", "!bookTicker", at="data", symbol="s", numbering=Numbering.RISING,
-               bid_price="b", bid_size="B", ask_price="a", ask_size="A", seq="u?")  # fmt: skip
+               ts="T|E?", bid_price="b", bid_size="B", ask_price="a", ask_size="A", seq="u?")  # fmt: skip
 _BOOK = message("book", "{symbol}@depth@100ms", "{symbol}@depth@{any}", "{symbol}@depth", at="data", symbol="s",
                 numbering=Numbering.RISING, ts="E?", snapshot=False, bids=Levels("b"), asks=Levels("a"),
                 seq="u", prev_seq=Before("U"))  # fmt: skip
