@@ -3,18 +3,17 @@
 from setuptools import Extension, setup
 
 KERNEL = "shard/marketfeed_shard/kernel"
+MODULES = ("_tables", "_walk", "_engine", "_listener")
 
 
 def kernel() -> list[Extension]:
     from Cython.Build import cythonize
 
-    extension = Extension(
-        "marketfeed_shard.kernel._engine",
-        [f"{KERNEL}/_engine.pyx"],
-        extra_compile_args=["-O3"],
-        optional=True,
-    )
-    return list(cythonize([extension], language_level=3, build_dir="build/cython"))
+    extensions = [
+        Extension(f"marketfeed_shard.kernel.{name}", [f"{KERNEL}/{name}.pyx"], extra_compile_args=["-O3"], optional=True)
+        for name in MODULES
+    ]
+    return list(cythonize(extensions, language_level=3, build_dir="build/cython", include_path=["shard"]))
 
 
 setup(ext_modules=kernel())
