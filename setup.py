@@ -1,9 +1,21 @@
 """Builds the compiled kernel. Where there is no compiler the build goes on without it, and the plain engine runs."""
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 KERNEL = "shard/marketfeed_shard/kernel"
 MODULES = ("_tables", "_walk", "_engine", "_listener")
+
+
+class BuildKernel(build_ext):
+    """An absent compiler is a failed compilation, which an optional extension may have."""
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            super().build_extension(ext)
+        except FileNotFoundError as error:
+            raise CompileError(f"no compiler: {error}") from error
 
 
 def kernel() -> list[Extension]:
@@ -16,4 +28,4 @@ def kernel() -> list[Extension]:
     return list(cythonize(extensions, language_level=3, build_dir="build/cython", include_path=["shard"]))
 
 
-setup(ext_modules=kernel())
+setup(ext_modules=kernel(), cmdclass={"build_ext": BuildKernel})

@@ -89,7 +89,7 @@ ensure_compiler() {
     [ -e "$headers/Python.h" ] || missing+=(python3-dev)
     [ ${#missing[@]} -gt 0 ] || missing=(libc6-dev)
     apt_install "${missing[@]}" || true
-    can_compile || say "no C compiler with Python's headers here: \`apt-get install gcc libc6-dev python3-dev\` as root brings the fast engine"
+    can_compile || say "no C compiler with Python's headers: \`apt-get install gcc libc6-dev python3-dev\` as root brings the fast engine"
 }
 
 ensure_project() {
@@ -102,11 +102,16 @@ ensure_project() {
             fail "the project could not be installed: see pip's message above."
         echo "$wanted" >"$venv/.project"
     fi
-    local engine
-    engine=$(env -u MARKETFEED_ENGINE "$venv/bin/python" -c \
-        'from marketfeed_shard.kernel import load; print("compiled" if load() else "no compiler, the plain engine will run")') ||
+    local built
+    built=$(env -u MARKETFEED_ENGINE "$venv/bin/python" -c 'from marketfeed_shard.kernel import load; print("yes" if load() else "no")') ||
         fail "the compiled kernel does not load: see the message above; \`make clean\` and then again builds it anew."
-    say "kernel: $engine"
+    if [ "$built" = yes ]; then
+        say "kernel: compiled"
+    elif can_compile; then
+        say "kernel: it does not compile, the plain engine will run; \`.venv/bin/python setup.py build_ext --inplace\` shows why"
+    else
+        say "kernel: no compiler, the plain engine will run"
+    fi
 }
 
 ensure_redis() {
