@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -127,14 +126,6 @@ class Children:
         """Raises `ChildError` when one of them has ended."""
         for child in self._children:
             child.check()
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import shutil
 import sys
@@ -18,7 +16,8 @@ from typing import Any
 from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
 from marketfeed.exchanges import catalogue
 from marketfeed.resource import Endpoint, Publishers, RedisPubSub
-from marketfeed_cli.children import MARKETFEED, Child, ChildError, Children, free_port
+from marketfeed_cli.children import MARKETFEED, Child, ChildError, Children
+from marketfeed_cli.loopback import accepts, free_port, get_json
 
 REFERENCE = Path(__file__).parents[2] / "bench/reference.py"
 WARM_UP_S = 1.0
@@ -41,30 +40,6 @@ class Figure:
     @property
     def messages_per_second_per_core(self) -> float:
         return self.messages / self.cpu_s
-
-
-def get_json(port: int, path: str) -> Any:
-    """The JSON at a path of a server on loopback. Raises `OSError` where it does not listen."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("GET", path)
-        return json.loads(connection.getresponse().read())
-    finally:
-        connection.close()
-
-
-def _accepts(port: int) -> Callable[[], bool | None]:
-    def look() -> bool | None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-        try:
-            connection.connect()
-        except ConnectionRefusedError:
-            return None
-        finally:
-            connection.close()
-        return True
-
-    return look
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +136,7 @@ def bed(symbols: int) -> Iterator[Bed]:
         redis = children.start("redis-server", [server, *options, "--save", "", "--dir", folder], cores=others)
         simulate = f"simulate --exchange binance --market spot --port {port} --symbols {symbols} --rate 0"
         simulator = children.start("simulator", [*MARKETFEED, *simulate.split()], cores=others)
-        redis.wait_for(_accepts(redis_port), "a port that accepts")
+        redis.wait_for(lambda: accepts(redis_port) or None, "its port")
         simulator.wait_for_line(r"listening ")
         listed = BINANCE.instruments(get_json(port, BINANCE.instruments_path))
         yield Bed(

@@ -49,7 +49,7 @@ class StreamTable:
         self.position = array("q")
         """Last number of the exchange (trade id, sequence), or UNKNOWN."""
         self.received_ns = array("q")
-        """Receipt of the last message, or 0."""
+        """Receipt of the last event that went out, or 0."""
         self.messages = array("q")
         """Messages received, repetitions included."""
         self.repeated = array("q")

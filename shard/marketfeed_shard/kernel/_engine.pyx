@@ -454,7 +454,6 @@ cdef class Engine(Walker):
             d = &self._group.declaration[r.declaration]
             if seen != NULL:
                 seen[slot] = 1
-            self._seen_ns[slot] = self._received_ns
             if slot != before:
                 self._messages[slot] += 1
                 before = slot
@@ -476,6 +475,7 @@ cdef class Engine(Walker):
                 continue
             if d.hooked and not self._owner.hook(slot, d.message, self._extras(d, r), self._scratch.p[r.start:r.end]):
                 continue
+            self._seen_ns[slot] = self._received_ns
             self._n[slot] += 1
             self._write(r, self._n[slot])
         return 0
@@ -544,6 +544,10 @@ cdef class Engine(Walker):
         self._publish(connection, seen, only)
         return True
 
+    def mark_read(self, long long received_ns):
+        """Wall clock of the socket read whose events follow."""
+        self.begin(received_ns)
+
     def frame(self):
         """The frame that is being published: for `gate`, which may keep it."""
         return PyBytes_FromStringAndSize(self._frame, self._frame_n)
@@ -578,6 +582,10 @@ cdef class Engine(Walker):
         batch = Batch(PyBytes_FromStringAndSize(self._out.p, self._out.n), index, self._received_ns, done)
         self._out.n = self._index.n = 0
         return batch
+
+    def observe(self, long long ts_ns):
+        """Count the latency of an event that came through the plain engine."""
+        self._observe(ts_ns)
 
     def latency(self):
         """(events by bucket, the last one without a bound; their sum in ms; most that an exchange was ahead, in ns)."""

@@ -1,0 +1,136 @@
+"""`marketfeed demo`: the whole data path on this machine, shown live: simulator, planner, shards, a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from marketfeed_cli.children import MARKETFEED, SIGNALS, ChildError, Children
+from marketfeed_cli.demo_view import View
+from marketfeed_cli.loopback import HOST, free_port, free_ports, get_json
+from marketfeed_cli.tally import Tally
+from marketfeed_client import subscribe
+
+EXAMPLE = Path("examples/binance-simulated.yaml")
+MOST_SHARDS = 16
+REFRESH_S = 1.0
+RATE = 2000.0
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class ManifestError(Exception):
+    """The manifest cannot be shown; the message is for the user."""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A MarketFeed of simulated symbols with `grpc`. Raises `ManifestError`."""
+    try:
+        manifest = yaml.safe_load(path.read_text())
+        symbols = [source["symbols"] for source in manifest["spec"]["sources"]]
+        if "grpc" in manifest["spec"]["publishers"] and all(symbols):
+            return dict(manifest)
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ManifestError(f"{path}: {error}; `marketfeed validate -f {path}` tells more") from error
+    raise ManifestError(f"{path}: the demo needs sources with `symbols` and the publisher `grpc: {{}}`")
+
+
+def relocated(manifest: dict[str, Any], port: int, grpc_port: int) -> dict[str, Any]:
+    """The same MarketFeed, collecting from this port of the loopback and listening on that one."""
+    spec = manifest["spec"]
+    endpoint = {"ws": f"ws://{HOST}:{port}", "rest": f"http://{HOST}:{port}"}
+    sources = [{**source, "endpoint": endpoint} for source in spec["sources"]]
+    publishers = {**spec["publishers"], "grpc": {**(spec["publishers"]["grpc"] or {}), "port": grpc_port}}
+    return {**manifest, "spec": {**spec, "sources": sources, "publishers": publishers}}
+
+
+def start(children: Children, manifest: dict[str, Any], rate: float, folder: Path) -> list[str]:
+    """Start the simulator and the feed; the gRPC addresses of its shards once they are ready. Raises `ChildError`."""
+    port, status_port, grpc_port = free_port(), free_port(), free_ports(MOST_SHARDS)
+    symbols = {symbol for source in manifest["spec"]["sources"] for symbol in source["symbols"]}
+    simulate = f"simulate --exchange binance --market spot --port {port} --symbols {len(symbols)} --rate {rate:g}"
+    children.start("simulator", [*MARKETFEED, *simulate.split()]).wait_for_line(r"listening ")
+    feed = folder / "feed.yaml"
+    feed.write_text(yaml.safe_dump(relocated(manifest, port, grpc_port)))
+    run = children.start("run", [*MARKETFEED, "run", "-f", feed, "--status-addr", f"{HOST}:{status_port}"])
+
+    def ready() -> int | None:
+        try:
+            shards = get_json(status_port, "/status")
+        except OSError:
+            return None
+        return len(shards) if shards and all(shard.get("ready") for shard in shards.values()) else None
+
+    count = run.wait_for(ready, "readiness of its shards", deadline_s=60.0)
+    return [f"grpc://{HOST}:{grpc_port + i}" for i in range(count)]
+
+
+async def watch(urls: list[str], children: Children, shown: View, seconds: float | None) -> Tally:
+    """Consume and show until the time is over, or a signal comes. Raises `ChildError` when a part of it ends before."""
+    tally = Tally()
+
+    async def consume(url: str) -> None:
+        async for event in subscribe(url):
+            tally.add(event, time.time_ns())
+
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, ended.set)
+    if seconds is not None:
+        loop.call_later(seconds, ended.set)
+    waiting = asyncio.ensure_future(ended.wait())
+    feed = asyncio.gather(*(consume(url) for url in urls))
+    began = interval_began = loop.time()
+    try:
+        while not ended.is_set():
+            await asyncio.wait({waiting, feed}, timeout=REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
+            children.check()
+            if feed.done():
+                feed.result()
+                raise ChildError("the feed ended by itself")
+            now = loop.time()
+            shown.show(tally, tally.close(now - interval_began), now - began)
+            interval_began = now
+    finally:
+        feed.cancel()
+        waiting.cancel()
+        await asyncio.gather(feed, waiting, return_exceptions=True)
+    return tally
+
+
+def demo(
+    file: Annotated[Path, typer.Option("-f", "--file", help="A MarketFeed of simulated symbols with grpc.")] = EXAMPLE,
+    seconds: Annotated[
+        float | None, typer.Option(envvar="DEMO_SECONDS", min=1.0, help="End after so many seconds. Default: at Ctrl-C.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=1.0, help="Messages per second of the simulated exchange.")] = RATE,
+) -> None:
+    """Show the whole data path on this machine: a simulated exchange, the planner, shards and a consumer of their events.
+
+    Exit code 0 only if normalised events reached the consumer.
+    """
+    try:
+        manifest = read_manifest(file)
+        with unwinding_on_signals(), tempfile.TemporaryDirectory(prefix="marketfeed-demo-") as name:
+            folder = Path(name)
+            with Children(folder) as children:
+                errors.print("demo: starting the simulator, the planner and the shards")
+                urls = start(children, manifest, rate, folder)
+                with view(Console(highlight=False)) as shown:
+                    tally = asyncio.run(watch(urls, children, shown, seconds))
+                errors.print("demo: stopping them")
+    except ManifestError as error:
+        errors.print(f"demo: {error}")
+        raise typer.Exit(2) from None
+    except ChildError as error:
+        errors.print(f"demo: {error}")
+        raise typer.Exit(1) from None
+    if not tally.events:
+        errors.print("demo: no event reached the consumer")
+        raise typer.Exit(1)
+    errors.print(f"demo: {tally.events:,} events of {len(tally.symbols)} symbols reached the consumer, {tally.missing} missing")

@@ -1,0 +1,271 @@
+"""One message's way: frame → event → bytes → batch → publishers.
+
+Here is the one place where a stream is held, dropped or added to. The compiled engine does the common case by itself and
+asks here for what is rare; a frame that it declines goes through the plain normalizer, by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from marketfeed.clock import Clock
+from marketfeed.encoding import encode
+from marketfeed.events import GapReason
+from marketfeed.exchanges.exchange import Control, Market
+from marketfeed.exchanges.message import Numbering
+from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
+from marketfeed_shard.batch import DATA, Batch
+from marketfeed_shard.batch import GAP as GAP_EVENT
+from marketfeed_shard.kernel import compiled_engine
+from marketfeed_shard.progress import Mark, Progress
+from marketfeed_shard.publishers.publisher import Loss, Publisher
+from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, STARTED, UNKNOWN, Stream, StreamTable
+
+LATENCY_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
+HELD_NS = 5_000_000_000
+"""How far back a held stream is kept."""
+HELD_BYTES = 1 << 20
+"""How much of one held stream is kept."""
+
+
+@dataclass(slots=True)
+class Held:
+    """Frames of a stream that another owner still publishes."""
+
+    frames: deque[tuple[bytes, int, int]] = field(default_factory=deque)
+    """(frame, connection, receipt)."""
+    size_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened, for the metrics."""
+
+    gaps: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    malformed: int = 0
+    ignored: int = 0
+    last_malformed: str = ""
+
+
+class Pipeline:
+    """All streams of one shard."""
+
+    def __init__(
+        self,
+        market: Market,
+        publishers: Sequence[Publisher],
+        progress: Progress,
+        on_control: Callable[[int, Control], None],
+        clock: Clock,
+    ) -> None:
+        self.market = market
+        self._clock = clock
+        self.table = StreamTable()
+        self.counts = Counts()
+        self._symbols: dict[str, str] = {}
+        self._normalizer = Normalizer(market, self._symbols.get, merge=True)
+        self.engine: Engine = compiled(market, self._normalizer, self) or PlainEngine(LATENCY_BOUNDS_MS)
+        self._publishers = publishers
+        self._progress = progress
+        self._known: dict[str, Mark] = dict(progress.known)
+        self._held: dict[int, Held] = {}
+        self._on_control = on_control
+
+    # ---- streams -----------------------------------------------------------------------------------------------------
+
+    def add(self, streams: Iterable[Stream]) -> list[int]:
+        """Give streams their slots; each begins with a gap of reason `started` before its first event."""
+        slots = []
+        for stream in streams:
+            known = self.table.slot(stream.channel, stream.symbol)
+            if known is not None and self.table.position[known] != UNKNOWN:
+                mark = Mark(self.table.position[known], self.table.received_ns[known])
+                self._known[stream.name] = mark
+            slot = self.table.add(stream)
+            self._symbols[stream.native] = stream.symbol
+            self.engine.define(slot, *self._normalizer.stream_head(stream.channel, stream.symbol))
+            slots.append(slot)
+        self.engine.bind(self.table)
+        self._progress.resize([s.name for s in self.table.streams])
+        return slots
+
+    def remove(self, slots: Iterable[int]) -> None:
+        """From now on nothing of these streams goes out."""
+        for slot in slots:
+            self.table.flags[slot] = DROPPED
+            self._held.pop(slot, None)
+
+    def interrupted(self, slots: Iterable[int]) -> None:
+        """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
+        for slot in slots:
+            self.table.flags[slot] |= INTERRUPTED
+
+    def own(self, slot: int, connection: int) -> None:
+        """From now on events that the exchange does not number count from this connection only."""
+        self.table.owner[slot] = connection
+
+    def hold(self, slot: int) -> None:
+        """Keep a stream's latest frames back until `release`."""
+        self.table.flags[slot] |= HELD
+        self._held.setdefault(slot, Held())
+
+    def release(self, slot: int) -> None:
+        """Publish what was held of a stream, and from now on what comes."""
+        self.table.flags[slot] &= ~HELD
+        held = self._held.pop(slot, None)
+        for frame, connection, received_ns in held.frames if held else ():
+            self.engine.mark_read(received_ns)
+            if not self.engine.feed(frame, connection, received_ns, slot):
+                self.decode(frame, connection, received_ns, only=slot)
+        self.flush()
+
+    # ---- frames ------------------------------------------------------------------------------------------------------
+
+    def decode(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> list[int]:
+        """One frame through the plain normalizer. Returns the slots that it brought data of."""
+        try:
+            decoded = self._normalizer.decode(frame)
+        except Malformed as problem:
+            self.counts.malformed += 1
+            self.counts.last_malformed = str(problem)
+            return []
+        if isinstance(decoded, Ignored):
+            self.counts.ignored += 1
+            return []
+        if isinstance(decoded, NotData):
+            control = self.market.control(decoded.body)
+            if control is not None:
+                self._on_control(connection, control)
+            return []
+        slots = []
+        for row in decoded.rows:
+            slot = self.table.slot(row.channel, row.symbol)
+            if slot is None:
+                self.counts.ignored += 1
+            elif only < 0 or slot == only:
+                slots.append(slot)
+                self._row(row, slot, connection, received_ns, frame)
+        return slots
+
+    def _row(self, row: Row, slot: int, connection: int, received_ns: int, frame: bytes) -> None:
+        """The compiled engine's `_publish`, for one record of the plain normalizer."""
+        table = self.table
+        table.messages[slot] += 1
+        ts_ns = row.event["ts"]
+        if isinstance(ts_ns, int):
+            self.engine.observe(ts_ns)
+        position = UNKNOWN if row.position is None else row.position
+        if table.flags[slot] and not self._gate(slot, position, received_ns, connection, frame):
+            return
+        if row.message.numbering is not Numbering.NONE and position != UNKNOWN:
+            last = table.position[slot]
+            if last != UNKNOWN:
+                if position <= last:
+                    table.repeated[slot] += 1
+                    return
+                if row.message.numbering is Numbering.CONSECUTIVE and position != last + 1:
+                    self.hole(slot, last, position, received_ns)
+            table.position[slot] = position
+        elif table.owner[slot] not in {ANY_CONNECTION, connection}:
+            table.repeated[slot] += 1
+            return
+        table.received_ns[slot] = received_ns
+        table.n[slot] += 1
+        row.event["recv"], row.event["n"] = received_ns, table.n[slot]
+        self.engine.append(slot, encode(row.event), position, DATA)
+
+    def flush(self) -> None:
+        """A socket read is over: what it brought goes to every publisher."""
+        batch = self.engine.flush(self._progress.commit)
+        if batch is None:
+            return
+        batch.hold()
+        for publisher in self._publishers:
+            publisher.put(batch)
+        batch.release()
+
+    # ---- what is rare ------------------------------------------------------------------------------------------------
+
+    def gate(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
+        """For the compiled engine: whether an event of a flagged stream goes out."""
+        return self._gate(slot, position, received_ns, connection, None)
+
+    def _gate(self, slot: int, position: int, received_ns: int, connection: int, frame: bytes | None) -> bool:
+        table = self.table
+        flags = table.flags[slot]
+        if flags & DROPPED:
+            return False
+        if flags & HELD:
+            self._keep(slot, self.engine.frame() if frame is None else frame, connection, received_ns)
+            return False
+        if position == UNKNOWN and table.owner[slot] not in {ANY_CONNECTION, connection}:
+            table.repeated[slot] += 1
+            return False
+        if flags & STARTED:
+            stream = table.streams[slot]
+            mark = self._known.pop(stream.name, Mark(UNKNOWN, 0))
+            table.n[slot] = 0
+            self._gap(slot, GapReason.STARTED, mark.position, position, mark.received_ns, received_ns)
+            table.position[slot] = UNKNOWN
+            table.flags[slot] = flags & ~(STARTED | INTERRUPTED)
+            return True
+        last = table.position[slot]
+        if position != UNKNOWN and last != UNKNOWN and position <= last:
+            return True  # a repetition, left out as such; what is missing is known when a new one comes
+        table.flags[slot] = flags & ~INTERRUPTED
+        if position == UNKNOWN or last == UNKNOWN or position != last + 1:
+            self._gap(slot, GapReason.DISCONNECTED, last, position, table.received_ns[slot], received_ns)
+            if position != UNKNOWN:
+                table.position[slot] = position - 1
+        return True
+
+    def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
+        """The exchange's numbers jumped from `last` to `position`."""
+        self._gap(slot, GapReason.SEQUENCE, last, position, self.table.received_ns[slot], received_ns)
+
+    def announce(self, losses: Iterable[Loss]) -> None:
+        """A publisher delivers again: what its consumers can no longer get is announced to all."""
+        now_ns = self._clock.time_ns()
+        self.engine.mark_read(now_ns)
+        for loss in losses:
+            first = UNKNOWN if loss.first_position == UNKNOWN else loss.first_position - 1
+            last = UNKNOWN if loss.last_position == UNKNOWN else loss.last_position + 1
+            self._gap(loss.slot, GapReason.DROPPED, first, last, loss.before_ns, now_ns)
+        self.flush()
+
+    def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
+        """For the compiled engine: an event that a function has to see first. No live channel has one yet."""
+        raise NotImplementedError(self.market.wire.messages[message].channel)
+
+    def _gap(self, slot: int, reason: GapReason, last: int, first: int, from_ns: int, to_ns: int) -> None:
+        """Events after `last` and before `first` are missing; both may be UNKNOWN, `from_ns` may be 0."""
+        table = self.table
+        stream = table.streams[slot]
+        table.n[slot] += 1
+        event = {
+            "type": "gap",
+            "exchange": self.market.exchange,
+            "market": self.market.name,
+            "channel": stream.channel,
+            "symbol": stream.symbol,
+            "ts": None,
+            "recv": to_ns,
+            "n": table.n[slot],
+            "reason": reason.value,
+            "from_seq": None if last == UNKNOWN else last + 1,
+            "to_seq": None if first == UNKNOWN else first - 1,
+            "from_ts": from_ns or None,
+            "to_ts": to_ns,
+        }
+        self.counts.gaps[reason.value] += 1
+        self.engine.append(slot, encode(event), UNKNOWN if first == UNKNOWN else first - 1, GAP_EVENT)
+
+    def _keep(self, slot: int, frame: bytes, connection: int, received_ns: int) -> None:
+        held = self._held[slot]
+        held.frames.append((frame, connection, received_ns))
+        held.size_bytes += len(frame)
+        while held.frames and (held.size_bytes > HELD_BYTES or received_ns - held.frames[0][2] > HELD_NS):
+            held.size_bytes -= len(held.frames.popleft()[0])
