@@ -110,6 +110,19 @@ class Closing:
     reason: str = ""
 
 
+def http_refusal(status: int, retry_after_s: float | None) -> Closing:
+    """What a refused handshake or REST call tells by its HTTP status; the same on all exchanges at hand."""
+    if status == 418:
+        return Closing(banned_s=max(retry_after_s or 0.0, 120.0), reason="Banned (HTTP 418)")
+    if status == 429:
+        return Closing(paced=True, banned_s=retry_after_s or 60.0, reason="TooManyRequests (HTTP 429)")
+    if status == 403:
+        return Closing(banned_s=retry_after_s or 300.0, reason="Forbidden (HTTP 403)")
+    if status == 451:
+        return Closing(banned_s=retry_after_s or 300.0, reason="RegionBlocked (HTTP 451)")
+    return Closing(reason=f"HTTP {status}")
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """One market of one exchange."""
@@ -144,3 +157,5 @@ class Market:
     instruments_path: str
     envelope: Callable[[Any], Any]
     """A decoded message without a topic of its own (a raw stream) → one with it, or the message unchanged."""
+    refusal: Callable[[int, float | None], Closing] = http_refusal
+    """(HTTP status, seconds of its Retry-After) → how to come back."""

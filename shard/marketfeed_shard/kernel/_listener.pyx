@@ -18,6 +18,7 @@ cdef class Listener(WSListener):
         object _sink
         readonly int connection
         readonly long long messages
+        readonly long long last_message_ns   # receipt of the last data message, or 0
         uint8_t* _seen
         Py_ssize_t _slots
         bint _reading
@@ -50,9 +51,10 @@ cdef class Listener(WSListener):
         if slot < self._slots:
             self._seen[slot] = 1
 
-    def count(self):
+    def count(self, long long received_ns):
         """A data message came through the plain engine."""
         self.messages += 1
+        self.last_message_ns = received_ns
 
     cpdef on_ws_connected(self, WSTransport transport):
         self._sink.connected(self, transport)
@@ -69,6 +71,7 @@ cdef class Listener(WSListener):
         if frame.msg_type == WSMsgType.TEXT and frame.fin:
             if self._engine.take(frame.payload_ptr, frame.payload_size, self.connection, self._seen, -1):
                 self.messages += 1
+                self.last_message_ns = self._engine._received_ns
             else:
                 self._sink.declined(self, frame.get_payload_as_bytes(), self._engine._received_ns)
         else:

@@ -1,0 +1,45 @@
+"""Budgets: at most so many in any interval of a given length, without a burst beyond it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+GUARD_S = 0.1
+"""Added to every interval: two messages that leave a second apart may arrive a little closer."""
+
+
+class Window:
+    """At most `count` in any `seconds`: a strict rolling window, the same for whichever interval an exchange looks at."""
+
+    def __init__(self, count: int, seconds: float) -> None:
+        self._taken: deque[float] = deque()
+        self.resize(count, seconds)
+
+    def resize(self, count: int, seconds: float) -> None:
+        """Another budget from now on; what was taken counts."""
+        if count < 1 or seconds <= 0:
+            raise ValueError(f"a budget of {count} in {seconds} s allows nothing")
+        self.count, self.seconds = count, seconds
+
+    def free_at(self, now_s: float) -> float:
+        """When the next one may be taken: `now_s` or later."""
+        self._forget(now_s)
+        if len(self._taken) < self.count:
+            return now_s
+        return self._taken[-self.count] + self.seconds + GUARD_S
+
+    def take(self, now_s: float) -> bool:
+        """Take one if that is allowed."""
+        if self.free_at(now_s) > now_s:
+            return False
+        self._taken.append(now_s)
+        return True
+
+    def _forget(self, now_s: float) -> None:
+        while self._taken and self._taken[0] + self.seconds + GUARD_S <= now_s:
+            self._taken.popleft()
+
+
+def of_rate(per_second: float) -> tuple[int, float]:
+    """(count, seconds) of a rate; below one a second it is one in a longer interval."""
+    return (int(per_second), 1.0) if per_second >= 1 else (1, 1.0 / per_second)

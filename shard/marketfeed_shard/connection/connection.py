@@ -1,0 +1,155 @@
+"""One connection to the exchange, over all its sockets. Without I/O; the caller says what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marketfeed.backoff import Backoff
+from marketfeed.exchanges.exchange import Market
+from marketfeed.report import ConnectionState
+from marketfeed_shard.connection.budget import Window
+from marketfeed_shard.connection.ports import Sockets
+from marketfeed_shard.connection.subscriptions import State, Subscriptions
+
+CONNECT_TIMEOUT_S = 15.0
+"""An attempt that is not over after so long is given up; the sockets have shorter ones of their own."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """A place for streams, open or on its way to be."""
+
+    id: int
+    """As `/status` has it: it stays while sockets come and go."""
+    url: str
+    market: Market
+    sockets: Sockets
+    backoff: Backoff
+    window: Window
+    """Of client messages: requests, pings and pongs."""
+    subscriptions: Subscriptions
+    state: ConnectionState = ConnectionState.BACKOFF
+    key: int = -1
+    """Of its socket, or -1."""
+    retry_s: float = 0.0
+    """When to try again, in backoff."""
+    since_s: float = 0.0
+    """When it came into this state."""
+    opened_ns: int = 0
+    reconnects: int = 0
+    error: str = ""
+    """Why its last socket ended."""
+    round_trip_s: float | None = None
+    expires_s: float = float("inf")
+    """When it is replaced, before the exchange ends it."""
+    quiet_since_s: float = 0.0
+    """When its last data came, or when its streams were asked for."""
+    counted: int = 0
+    """Messages when that was looked at."""
+    replaces: Connection | None = None
+    """The connection whose streams it is about to take over."""
+    patience_s: float = 0.0
+    """How long it may be silent before it is replaced."""
+    _pong: bytes | None = None
+    """Payload of the latest ping that waits for our pong: that one answers for all before it."""
+    _ping_s: float | None = None
+    """When the ping that waits for its pong was sent."""
+    _next_ping_s: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its socket takes messages."""
+        return self.state in {ConnectionState.OPEN, ConnectionState.DRAINING}
+
+    def connecting(self, key: int, now_s: float) -> None:
+        """A socket is on its way."""
+        self.key = key
+        self._enter(ConnectionState.CONNECTING, now_s)
+
+    def opened(self, now_s: float, now_ns: int, lifetime_s: float) -> None:
+        """Its socket is there."""
+        self._enter(ConnectionState.OPEN, now_s)
+        self.opened_ns = now_ns
+        self.expires_s = now_s + lifetime_s
+        self.quiet_since_s, self.counted = now_s, 0
+        self._next_ping_s = now_s + self.market.heartbeat.interval_s
+        self.backoff.succeeded(now_s)
+
+    def closed(self, reason: str, retry_s: float, now_s: float) -> None:
+        """Its socket is gone: try again later."""
+        self.key = -1
+        self.error = reason
+        self.retry_s = retry_s
+        self.round_trip_s = self._ping_s = None
+        self._pong = None
+        self.expires_s = float("inf")
+        self.subscriptions.disconnected(now_s)
+        self._enter(ConnectionState.BACKOFF, now_s)
+
+    def draining(self, now_s: float) -> None:
+        """Another one is about to take its streams over."""
+        self._enter(ConnectionState.DRAINING, now_s)
+
+    def pinged(self, payload: bytes) -> None:
+        """The exchange wants a pong: it goes out with the next tick, within the budget."""
+        self._pong = payload
+
+    def ponged(self, now_s: float) -> None:
+        """Our ping was answered."""
+        if self._ping_s is not None:
+            self.round_trip_s = now_s - self._ping_s
+            self._ping_s = None
+
+    def is_dead(self, now_s: float) -> bool:
+        """Whether the socket has to be given up: no answer to a ping, or to the attempt itself."""
+        if self.state is ConnectionState.CONNECTING:
+            return now_s - self.since_s >= CONNECT_TIMEOUT_S
+        return self.is_open and self._ping_s is not None and now_s - self._ping_s >= self.market.heartbeat.timeout_s
+
+    def send_due(self, now_s: float) -> float:
+        """Send what is due and within the budget: pongs, a ping, requests. Returns when to come again."""
+        if not self.is_open:
+            return float("inf")
+        if self._pong is not None and self.window.take(now_s):
+            self.sockets.pong(self.key, self._pong)
+            self._pong = None
+        if self._ping_s is None and now_s >= self._next_ping_s and self._may_send(now_s):
+            self._ping(now_s)
+        self.subscriptions.proven(self._saw, now_s)
+        while self._may_send(now_s):
+            text = self.subscriptions.next(now_s)
+            if text is None:
+                break
+            self.window.take(now_s)
+            self.sockets.send(self.key, text)
+        free_s = self.window.free_at(now_s)
+        request_s = self.subscriptions.due_s(now_s)
+        pong_s = None if self._pong is None else free_s
+        ping_s = max(self._next_ping_s, free_s) if self._ping_s is None else self._ping_s + self.market.heartbeat.timeout_s
+        return min(s for s in (ping_s, pong_s, None if request_s is None else max(request_s, free_s)) if s is not None)
+
+    def live(self, slot: int) -> bool:
+        """Whether one of its streams is acknowledged or seen."""
+        subscription = self.subscriptions.get(slot)
+        if not self.is_open or subscription is None:
+            return False
+        return subscription.state is State.ACKNOWLEDGED or self._saw(slot)
+
+    def _saw(self, slot: int) -> bool:
+        return self.sockets.seen(self.key, slot)
+
+    def _may_send(self, now_s: float) -> bool:
+        return self._pong is None and self.window.free_at(now_s) <= now_s
+
+    def _ping(self, now_s: float) -> None:
+        self.window.take(now_s)
+        self._ping_s = now_s
+        self._next_ping_s = now_s + self.market.heartbeat.interval_s
+        payload = self.market.heartbeat.payload
+        if payload is None:
+            self.sockets.ping(self.key, str(self.key).encode())
+        else:
+            self.sockets.send(self.key, payload)
+
+    def _enter(self, state: ConnectionState, now_s: float) -> None:
+        self.state, self.since_s = state, now_s

@@ -1,0 +1,71 @@
+"""What the connection manager asks of the outside: sockets to act on, and counters to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Sockets(Protocol):
+    """Sockets by key: every attempt to connect has a key of its own, so that news of an old one is never taken for a new one's."""
+
+    def open(self, key: int, url: str) -> None:
+        """Begin to connect; the answer is `Manager.opened` or `Manager.lost`."""
+        ...
+
+    def send(self, key: int, text: str) -> None:
+        """Send a text frame."""
+        ...
+
+    def ping(self, key: int, payload: bytes) -> None:
+        """Send a ping frame."""
+        ...
+
+    def pong(self, key: int, payload: bytes) -> None:
+        """Answer a ping frame."""
+        ...
+
+    def close(self, key: int) -> None:
+        """Let go of a socket; nothing more is heard of it."""
+        ...
+
+    def messages(self, key: int) -> int:
+        """Data messages that it delivered."""
+        ...
+
+    def last_message_ns(self, key: int) -> int:
+        """Wall clock at its last data message, or 0."""
+        ...
+
+    def seen(self, key: int, slot: int) -> bool:
+        """Whether it delivered data of a stream."""
+        ...
+
+
+class Streams(Protocol):
+    """The streams, whatever connection they are on."""
+
+    def messages(self, slot: int) -> int:
+        """Data messages of a stream so far."""
+        ...
+
+    def interrupted(self, slots: Iterable[int]) -> None:
+        """Messages of these streams may be lost from now on: a gap is due before their next event."""
+        ...
+
+    def own(self, slot: int, key: int) -> None:
+        """From now on a stream that the exchange does not number counts from this connection only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why a connection ended, or could not be made."""
+
+    reason: str
+    close_code: int | None = None
+    """Of the exchange's close frame."""
+    http_status: int | None = None
+    """Of a refused handshake."""
+    retry_after_s: float | None = None
