@@ -6,6 +6,7 @@ REST API information" (rest-api.md). Where a measurement is stricter than the pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,10 +30,10 @@ _BBO = message("bbo", "{symbol}@bookTicker", "!bookTicker", at="data", symbol="s
 _BOOK = message("book", "{symbol}@depth@100ms", "{symbol}@depth@{any}", "{symbol}@depth", at="data", symbol="s",
                 numbering=Numbering.RISING, ts="E?", snapshot=False, bids=Levels("b"), asks=Levels("a"),
                 seq="u", prev_seq=Before("U"))  # fmt: skip
-_CANDLE = message("candles", "{symbol}@kline_{interval}", at="data/k", symbol="s", ts="../E?", open_time="t",
+_CANDLE = message("candles", "{symbol}@kline_{interval}", at="data/k", symbol="s", ts="../E?", open_time="t", close_time="T?",
                   open="o", high="h", low="l", close="c", volume="v", quote_volume="q?",
                   closed=OneOf("x?", _FLAG))  # fmt: skip
-_TICKER = message("ticker", "{symbol}@ticker", at="data", symbol="s",
+_TICKER = message("ticker", "{symbol}@ticker", "!ticker@arr", at="data", symbol="s",
                   ts="E?", last="c?", open="o?", high="h?", low="l?", volume="v?", quote_volume="q?")  # fmt: skip
 
 _SUFFIX = {"trades": "trade", "bbo": "bookTicker", "book": "depth@100ms", "ticker": "ticker"}
@@ -53,8 +54,13 @@ _QUOTES = tuple(
 )
 
 
+def _lower(native: str) -> str:
+    """As stream names have it: only ASCII letters are lower-cased."""
+    return "".join(c.lower() if c.isascii() else c for c in native)
+
+
 def _topic(channel: str, native: str) -> str:
-    name = "".join(c.lower() if c.isascii() else c for c in native)  # only ASCII letters are lower-cased
+    name = _lower(native)
     kind, _, interval = channel.partition(".")
     return f"{name}@kline_{interval}" if kind == "candles" else f"{name}@{_SUFFIX[channel]}"
 
@@ -71,7 +77,7 @@ def _control(body: Any) -> Control | None:
     if isinstance(data, Mapping) and data.get("e") == "serverShutdown":
         return Control(ControlKind.CLOSING, reason="serverShutdown")
     request = body.get("id")
-    number = int(request) if isinstance(request, int | str) and str(request).isdecimal() else None
+    number = int(request) if isinstance(request, int | str) and re.fullmatch("[0-9]{1,18}", str(request)) else None
     error = body.get("error", body if "code" in body and "msg" in body else None)
     if isinstance(error, Mapping):
         reason = str(error.get("msg", error))
@@ -112,19 +118,41 @@ def _instruments(body: Any) -> list[Instrument]:
 
 
 def _envelope(body: Any) -> Any:
-    """A message of a raw stream (`/ws`) in the form of a combined one. `bookTicker` names no type: its keys tell it."""
+    """A message of a raw stream (`/ws`) in the form of a combined one, or unchanged where it is none.
+
+    Its stream's name has to be told from its keys. What lacks a symbol gets a name without a real one, so that it is found
+    malformed; what is none of ours gets one with `!`, which no channel has.
+    """
+    if isinstance(body, list):
+        kinds = [event.get("e") if isinstance(event, Mapping) else None for event in body]
+        kind = kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else None
+        if not isinstance(kind, str):
+            return body
+        return {"stream": "!ticker@arr" if kind == "24hrTicker" else f"!{kind.replace('@', '')}@array", "data": body}
     if not isinstance(body, Mapping) or "stream" in body:
         return body
-    kind, symbol = body.get("e"), body.get("s")
-    if kind is None and symbol is not None and {"u", "b", "B", "a", "A"} <= body.keys():
-        kind = "bookTicker"
-    if not isinstance(kind, str) or not isinstance(symbol, str):
+    if (name := _stream(body)) is None:
         return body
+    return {"stream": name, "data": body}
+
+
+def _stream(body: Mapping[str, Any]) -> str | None:
+    """The name of the stream that a raw message is of. `bookTicker` and partial depth name no type: their keys tell it."""
+    kind, symbol = body.get("e"), body.get("s")
+    if kind is None and body.keys() >= {"b", "B", "a", "A"}:
+        kind = "bookTicker"
+    if kind is None and body.keys() >= {"lastUpdateId", "bids", "asks"}:
+        return "!partialDepth"
+    if not isinstance(kind, str):
+        return None
+    native = _lower(symbol) if isinstance(symbol, str) and symbol else "?"
     if kind == "kline":
         candle = body.get("k")
         interval = candle.get("i") if isinstance(candle, Mapping) else None
-        return {"stream": f"{symbol.lower()}@kline_{interval}", "data": body}
-    return {"stream": f"{symbol.lower()}@{_RAW.get(kind, kind)}", "data": body}
+        return f"{native}@kline_{interval}" if isinstance(interval, str) else None
+    if kind in _RAW:
+        return f"{native}@{_RAW[kind]}"
+    return f"!{kind.replace('@', '')}@raw"
 
 
 SPOT = Market(
