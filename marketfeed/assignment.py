@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from marketfeed.exchanges.exchange import Market
 from marketfeed.resource import Endpoint, Proxy, Publishers, Watchdog
 
 VERSION = 1
@@ -19,6 +20,14 @@ VERSION = 1
 
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+def stream_url(market: Market, endpoint: Endpoint, channel: str) -> str:
+    """The address at which a market's channel is to be had; the manifest's own addresses come before the exchange's."""
+    which, path = market.path(channel)
+    own = {"wsPublic": endpoint.ws_public, "wsMarket": endpoint.ws_market, "wsBusiness": endpoint.ws_business}
+    base = own.get(which) or endpoint.ws or market.endpoints.others.get(which) or market.endpoints.ws
+    return base.rstrip("/") + path
 
 
 class SymbolStreams(_Part):

@@ -42,6 +42,8 @@ class StreamsReport:
     live: int = 0
     stale: list[str] = field(default_factory=list)
     rejected: list[RejectedStream] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    """Acknowledged perhaps, but nothing came yet: a quiet symbol, or an address that serves it no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from marketfeed.events import GapReason
 from marketfeed.exchanges.exchange import Control, Market
 from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
-from marketfeed_shard.batch import DATA, Batch
+from marketfeed_shard.batch import DATA
 from marketfeed_shard.batch import GAP as GAP_EVENT
 from marketfeed_shard.kernel import compiled_engine
+from marketfeed_shard.plain import Engine, PlainEngine
 from marketfeed_shard.progress import Mark, Progress
 from marketfeed_shard.publishers.publisher import Loss, Publisher
 from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, STARTED, UNKNOWN, Stream, StreamTable
@@ -28,6 +29,10 @@ HELD_NS = 5_000_000_000
 """How far back a held stream is kept."""
 HELD_BYTES = 1 << 20
 """How much of one held stream is kept."""
+RENUMBERED_NS = 1_000_000_000
+"""Numbers that are not above the last one for so long after an interruption are new ones: the exchange began anew."""
+REPEATING_NS = 10_000_000_000
+"""A stream that brought nothing but repetitions for so long is looked at as an interrupted one."""
 
 
 @dataclass(slots=True)
@@ -67,12 +72,15 @@ class Pipeline:
         self.counts = Counts()
         self._symbols: dict[str, str] = {}
         self._normalizer = Normalizer(market, self._symbols.get, merge=True)
-        self.engine: Engine = compiled(market, self._normalizer, self) or PlainEngine(LATENCY_BOUNDS_MS)
+        self.engine: Engine = compiled_engine(market, self._normalizer, self, LATENCY_BOUNDS_MS) or PlainEngine(
+            LATENCY_BOUNDS_MS
+        )
         self._publishers = publishers
         self._progress = progress
         self._known: dict[str, Mark] = dict(progress.known)
         self._held: dict[int, Held] = {}
         self._on_control = on_control
+        self._repeated = self.table.repeated[:]
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +110,19 @@ class Pipeline:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
         for slot in slots:
             self.table.flags[slot] |= INTERRUPTED
+
+    def suspect_repetitions(self, now_ns: int) -> None:
+        """Look at every stream of which only repetitions come: it may have been numbered anew. To be called now and then."""
+        table = self.table
+        for slot, repeated in enumerate(table.repeated):
+            before = self._repeated[slot] if slot < len(self._repeated) else 0
+            if repeated != before and now_ns - table.received_ns[slot] > REPEATING_NS:
+                table.flags[slot] |= INTERRUPTED
+        self._repeated = table.repeated[:]
+
+    def messages(self, slot: int) -> int:
+        """Messages of a stream so far, repetitions included."""
+        return self.table.messages[slot]
 
     def own(self, slot: int, connection: int) -> None:
         """From now on events that the exchange does not number count from this connection only."""
@@ -214,7 +235,12 @@ class Pipeline:
             return True
         last = table.position[slot]
         if position != UNKNOWN and last != UNKNOWN and position <= last:
-            return True  # a repetition, left out as such; what is missing is known when a new one comes
+            if received_ns - table.received_ns[slot] < RENUMBERED_NS:
+                return True  # a repetition, left out as such; what is missing is known when a new one comes
+            table.flags[slot] = flags & ~INTERRUPTED
+            self._gap(slot, GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns)
+            table.position[slot] = UNKNOWN
+            return True
         table.flags[slot] = flags & ~INTERRUPTED
         if position == UNKNOWN or last == UNKNOWN or position != last + 1:
             self._gap(slot, GapReason.DISCONNECTED, last, position, table.received_ns[slot], received_ns)

@@ -6,7 +6,7 @@ before it is let go: by the watchdog when it is silent, by plan before the excha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -202,9 +202,9 @@ class Manager:
         return list(self._connections)
 
     @property
-    def desired(self) -> int:
+    def slots(self) -> Collection[int]:
         """Streams to carry."""
-        return len(self._topics)
+        return self._topics.keys()
 
     def is_live(self, slot: int) -> bool:
         """Whether a stream is on an open connection, acknowledged or seen, and not stale."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Sockets(Protocol):
-    """Sockets by key: every attempt to connect has a key of its own, so that news of an old one is never taken for a new one's."""
+    """Sockets by key: each attempt to connect has its own, so that news of an old socket is never taken for a new one's."""
 
     def open(self, key: int, url: str) -> None:
         """Begin to connect; the answer is `Manager.opened` or `Manager.lost`."""

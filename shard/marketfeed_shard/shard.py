@@ -1,0 +1,253 @@
+"""One shard: the parts put together, the clock that drives them, and the assignment that they follow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from watchfiles import awatch
+
+from marketfeed.assignment import Assignment, stream_url
+from marketfeed.clock import Clock
+from marketfeed.exchanges import catalogue as exchanges
+from marketfeed.exchanges.exchange import Control
+from marketfeed_shard.connection.manager import Manager, Settings, Topic
+from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.http import HttpServer
+from marketfeed_shard.observe import Observer
+from marketfeed_shard.pipeline import Pipeline
+from marketfeed_shard.progress import Progress
+from marketfeed_shard.publishers import catalogue as publishers
+from marketfeed_shard.publishers.context import Context
+from marketfeed_shard.publishers.publisher import Publisher
+from marketfeed_shard.secrets import Secrets
+from marketfeed_shard.streams import Stream
+from marketfeed_shard.transport.picows import PicowsSockets
+
+log = logging.getLogger("marketfeed.shard")
+
+GRACE_S = 15.0
+"""For what waits to be delivered, when the shard ends."""
+SINKS_S = 5.0
+"""How long the sinks may take to connect before the exchange is asked for data all the same."""
+LONGEST_TICK_S = 1.0
+REREAD_MS = 2000
+"""The assignment is looked at this often, should a file system not tell of its change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a shard runs."""
+
+    assignment: Path
+    state: Path
+    """A directory for what has to survive a restart."""
+    secrets: Path | None
+    host: str
+    """Of its HTTP and gRPC servers."""
+    port: int
+    """Of its HTTP server."""
+
+
+class Shard:
+    """One exchange and market in one process. It is the `Events` of its transport."""
+
+    def __init__(self, assignment: Assignment, place: Place, clock: Clock) -> None:
+        self._place = place
+        self._clock = clock
+        self._assignment = assignment
+        self._market = exchanges.market(assignment.exchange, assignment.market)
+        self._publishers: list[Publisher] = []
+        self._progress = Progress(place.state / "progress")
+        self._pipeline = Pipeline(self._market, self._publishers, self._progress, self._control, clock)
+        self._publishers += publishers.create(assignment.publishers, self._context())
+        self._sockets = PicowsSockets(self._pipeline.engine, self, 0, clock, ssl.create_default_context())
+        now_s = clock.monotonic()
+        self._manager = Manager(
+            self._market, self._sockets, self._pipeline, _settings(assignment), random.SystemRandom().random, now_s
+        )
+        self._observer = Observer(
+            assignment.shard,
+            self._market,
+            self._pipeline,
+            self._manager,
+            self._sockets,
+            self._publishers,
+            lambda: self._assignment.generation,
+            clock,
+        )
+        self._http = HttpServer(self._observer)
+        self._slots: dict[tuple[str, str], int] = {}
+        """(channel, symbol) of what is wanted now → slot."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._stop = asyncio.Event()
+        self._suspect_s = now_s
+
+    def stop(self) -> None:
+        """End, as after SIGTERM: `run` returns when all is flushed."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`. Raises `OSError` where the HTTP address is taken."""
+        await self._http.start(self._place.host, self._place.port)
+        try:
+            await asyncio.gather(*(publisher.start() for publisher in self._publishers))
+            await self._sinks_connected()
+            self._follow(self._assignment)
+            await self._watch_assignment()
+        finally:
+            await self._close()
+
+    # ---- the assignment ----------------------------------------------------------------------------------------------
+
+    def _follow(self, assignment: Assignment) -> None:
+        """Carry what the assignment names, and nothing else."""
+        now_s = self._clock.monotonic()
+        self._assignment = assignment
+        self._manager.configure(_settings(assignment), now_s, self._clock.time_ns())
+        wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
+        gone = [slot for key, slot in self._slots.items() if key not in wanted]
+        new = [stream for key, stream in wanted.items() if key not in self._slots]
+        self._pipeline.remove(gone)
+        self._manager.remove(gone, now_s)
+        slots = self._pipeline.add(new)
+        self._sockets.grow(len(self._pipeline.table))
+        self._slots = {key: slot for key, slot in self._slots.items() if key in wanted}
+        self._slots |= {(stream.channel, stream.symbol): slot for stream, slot in zip(new, slots, strict=True)}
+        self._manager.add({slot: self._topic(stream) for stream, slot in zip(new, slots, strict=True)}, now_s)
+        log.info("generation %d: %d streams, %d new, %d gone", assignment.generation, len(wanted), len(new), len(gone))
+        self._wake()
+
+    def _topic(self, stream: Stream) -> Topic:
+        url = stream_url(self._market, self._assignment.endpoint, stream.channel)
+        return Topic(self._market.topic(stream.channel, stream.native), url)
+
+    async def _watch_assignment(self) -> None:
+        """Follow the file until the shard is stopped. What cannot be read is said once and changes nothing."""
+        path, seen = self._place.assignment, self._assignment.dumps()
+        folder = path.parent
+        async for _ in awatch(
+            folder, stop_event=self._stop, step=20, debounce=100, rust_timeout=REREAD_MS, yield_on_timeout=True
+        ):
+            try:
+                text = path.read_bytes()
+                if text == seen:
+                    continue
+                seen = text
+                self._follow(Assignment.loads(text))
+            except (OSError, ValidationError) as error:
+                log.error("the assignment %s cannot be read, the last one stays: %s", path, error)  # noqa: TRY400
+
+    async def _sinks_connected(self) -> None:
+        """Wait for the sinks, so that the first events do not wait for them."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (self._stop, *(p.ready for p in self._publishers))]
+        stopped, *ready = waiting
+        connected = asyncio.gather(*ready)
+        try:
+            async with asyncio.timeout(SINKS_S):
+                await asyncio.wait([stopped, connected], return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            late = [p.name for p in self._publishers if not p.ready.is_set()]
+            log.warning("not connected within %g s: %s; going on", SINKS_S, ", ".join(late))
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(connected, stopped, return_exceptions=True)
+
+    async def _close(self) -> None:
+        """Stop reading, deliver what waits, let go."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._manager.close()
+        self._pipeline.flush()
+        await asyncio.gather(*(publisher.close(GRACE_S) for publisher in self._publishers))
+        await self._http.close()
+        self._progress.close()
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Something happened: do what is due, as soon as this is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(0.0, self._tick)
+
+    def _tick(self) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._suspect_s >= self._assignment.watchdog.check_interval:
+            self._suspect_s = now_s
+            self._pipeline.suspect_repetitions(self._clock.time_ns())
+        due_s = self._manager.tick(now_s)
+        wait_s = min(max(0.001, due_s - now_s), LONGEST_TICK_S)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
+
+    # ---- Events ------------------------------------------------------------------------------------------------------
+
+    def opened(self, key: int) -> None:
+        log.info("connection %d is open", key)
+        self._manager.opened(key, self._clock.monotonic(), self._clock.time_ns())
+        self._wake()
+
+    def lost(self, key: int, loss: Loss) -> None:
+        log.warning("connection %d: %s%s", key, loss.reason, f" (code {loss.close_code})" if loss.close_code else "")
+        self._manager.lost(key, loss, self._clock.monotonic())
+        self._wake()
+
+    def pinged(self, key: int, payload: bytes) -> None:
+        self._manager.pinged(key, payload)
+        self._wake()
+
+    def ponged(self, key: int) -> None:
+        self._manager.ponged(key, self._clock.monotonic())
+
+    def frame(self, key: int, frame: bytes, received_ns: int) -> list[int]:
+        return self._pipeline.decode(frame, key, received_ns)
+
+    def flush(self) -> None:
+        self._pipeline.flush()
+
+    def _control(self, key: int, control: Control) -> None:
+        self._manager.control(key, control, self._clock.monotonic())
+        self._wake()
+
+    def _context(self) -> Context:
+        assignment = self._assignment
+        return Context(
+            feed=assignment.feed,
+            shard=assignment.shard,
+            exchange=assignment.exchange,
+            market=assignment.market,
+            streams=self._pipeline.table.streams,
+            announce=self._pipeline.announce,
+            clock=self._clock,
+            secrets=Secrets(self._place.secrets),
+            host=self._place.host,
+        )
+
+
+def unsupported(assignment: Assignment) -> Iterable[str]:
+    """What an assignment asks for that this version cannot do; better said than left out."""
+    if assignment.transport != "picows":
+        yield f"transport {assignment.transport}"
+    if assignment.proxy is not None:
+        yield "proxy"
+    if assignment.legs != 1:
+        yield f"legs {assignment.legs}"
+    if assignment.role != "publishing":
+        yield f"role {assignment.role}"
+
+
+def _settings(assignment: Assignment) -> Settings:
+    return Settings(
+        limits=assignment.limits,
+        connects=assignment.connects,
+        bans=assignment.bans,
+        stale_after_s=assignment.watchdog.stale_after,
+        check_interval_s=assignment.watchdog.check_interval,
+    )
