@@ -28,7 +28,7 @@ Routes: TypeAlias = tuple[tuple[int, dict[str, str]], ...]
 
 MOST_TOPICS = 1 << 15
 """Topics come from outside: those beyond are matched anew each time."""
-_UNCOUNTED = frozenset({"ts", "seq", "prev_seq", "interval", "close_time"})
+_UNCOUNTED = frozenset({"ts", "seq", "prev_seq", "interval", "close_time", *(field.name for field in OPTIONAL)})
 """Fields that alone make no event."""
 _DEEP = "nested too deeply to be read"
 
@@ -180,13 +180,12 @@ class Normalizer:
                 if (finished := read.finish(own)) is None:
                     continue
                 event = self._head(read.kind.name, channel, symbol)
-                event["ts"] = own.get("ts")
+                event["ts"] = own.get("ts") or None
                 event["recv"] = event["n"] = None
                 event.update(finished)
                 yield Row(declared, channel, symbol, event, read.position(event), read.hooked(record, around))
         except Malformed as problem:
-            place = grammar.shown(topic)
-            raise Malformed(f"{place if place.isprintable() else repr(place)}: {problem}") from None
+            raise Malformed(f"{grammar.shown(topic)}: {problem}") from None
 
 
 class _Reader:
@@ -233,14 +232,14 @@ class _Reader:
 
     def finish(self, own: dict[str, Any]) -> dict[str, Any] | None:
         """What the type asks for, whatever the exchange; None where a record is no event."""
-        if self.kind is DERIVATIVE and "next_funding_time" in own and own["next_funding_time"] is None:
-            own["funding_rate"] = None  # no settlement comes: its rate means nothing
+        if self.kind is DERIVATIVE and own.get("next_funding_time") == 0:
+            own["next_funding_time"] = own["funding_rate"] = None  # no settlement comes: its rate means nothing
         if not any(value is not None for name, value in own.items() if name not in _UNCOUNTED):
             return None
         if self.kind is BOOK:
             if own.get("snapshot"):
                 own["prev_seq"] = None
-            elif not own["bids"] and not own["asks"] and own.get("seq") is not None and own["seq"] == own.get("prev_seq"):
+            elif not own.get("bids") and not own.get("asks") and own.get("seq") == own.get("prev_seq") is not None:
                 return None  # nothing changed: a sign of life
         elif self.kind is CANDLE:
             own["close_time"] = _close_time_ns(own)
@@ -298,13 +297,12 @@ def _pattern(topic: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile("".join(named)).fullmatch
 
 
-def _close_time_ns(own: dict[str, Any]) -> int:
+def _close_time_ns(own: dict[str, Any]) -> Any:
+    """The last millisecond inside: as the exchange tells it, else by the interval."""
     open_ns, told_ns = own.get("open_time"), own.get("close_time")
-    if open_ns is None:
+    if not open_ns:
         raise Malformed("open_time: zero")
-    if told_ns is not None:
-        return int(told_ns) // 1_000_000 * 1_000_000
-    return grammar.close_time_ns(open_ns, own["interval"])
+    return told_ns // 1_000_000 * 1_000_000 if told_ns else grammar.close_time_ns(open_ns, own["interval"])
 
 
 def _with_contracts(event: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+from marketfeed.exchanges.exchange import Market
+from marketfeed.normalizer import Normalizer
+from marketfeed_shard.kernel.routes import LiveRoutes, Owner
+
+if TYPE_CHECKING:
+    from marketfeed_shard.plain import Engine
 
 
 def load() -> ModuleType | None:
@@ -18,3 +27,14 @@ def load() -> ModuleType | None:
         return importlib.import_module("marketfeed_shard.kernel._engine")
     except ModuleNotFoundError:
         return None
+
+
+def compiled_engine(
+    market: Market, normalizer: Normalizer, owner: Owner, latency_bounds_ms: Sequence[float] = ()
+) -> Engine | None:
+    """The engine that runs a market's declarations over the owner's streams, or None where there is no compiled one."""
+    module = load()
+    if module is None:
+        return None
+    routes = LiveRoutes(market, normalizer, owner)
+    return cast("Engine", module.Engine(routes.tables, routes, latency_bounds_ms))

@@ -31,9 +31,9 @@ cdef struct Record:
     int slot
     int64_t position
     int64_t ts_ns      # 0: null
-    int ts_n           # digits of the time's text in the scratch buffer
-    int start          # of the own fields in the scratch buffer
-    int end
+    int ts_n           # digits of the time's text, right before the own fields
+    Py_ssize_t start   # of the own fields in the scratch buffer
+    Py_ssize_t end
     int row
 
 cdef class Engine(Walker):
@@ -80,7 +80,7 @@ cdef class Engine(Walker):
     cdef int _remember(self) except -1
     cdef int _decode(self, const char* p, Py_ssize_t n) except -2
     cdef int _slot_of(self, Declaration* d, int number, int row, Topic* topic) except -2
-    cdef int _record(self, Declaration* d, int number, int row, Topic* topic, Py_ssize_t frame_n) except -2
+    cdef int _record(self, Declaration* d, int number, int row, Topic* topic) except -2
     cdef void _put_levels(self, Buffer* b, int first, int count) noexcept
     cdef Entry* _entry(self, Operation* o, Value* v, int row) noexcept
     cdef bint _nothing_changed(self, Declaration* d, Value** chosen, Row* own) noexcept

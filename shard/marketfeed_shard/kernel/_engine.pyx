@@ -31,7 +31,13 @@ cdef enum:
 
 cdef enum:
     TOPICS = 1 << 15
+    MOST_BYTES = 1 << 28   # of a frame: what is in it can be counted by an int
 
+cdef enum:
+    FIELD_BYTES = 64       # more than quotes, digits and punctuation of one field take
+    LEVEL_BYTES = 9        # punctuation of one level
+
+cdef int64_t LAST_OPEN_NS = 9000000000000000000LL
 cdef int64_t UNKNOWN = -(<int64_t>1 << 62) * 2
 cdef array.array _longs = py_array("q")
 
@@ -184,6 +190,8 @@ cdef class Engine(Walker):
         cdef bint some = False
         self._record_count = 0
         self._frame, self._frame_n = p, n
+        if n > MOST_BYTES:
+            return -1
         if self._peek(p, n, &name) < 0:
             return -1
         topic = self._topic(name)
@@ -197,7 +205,7 @@ cdef class Engine(Walker):
             for row in range(self._row_count):
                 if self._rows[row].node == g.declaration[i].node:
                     some = True
-                    if self._record(&g.declaration[i], i, row, topic, n) < 0:
+                    if self._record(&g.declaration[i], i, row, topic) < 0:
                         return -1
         if not some:
             return -1
@@ -238,7 +246,7 @@ cdef class Engine(Walker):
             cached.n, cached.slot = symbol.n, slot
         return slot
 
-    cdef int _record(self, Declaration* d, int number, int row, Topic* topic, Py_ssize_t frame_n) except -2:
+    cdef int _record(self, Declaration* d, int number, int row, Topic* topic) except -2:
         """One record: its stream, its own fields, its position. 0 sound (though it may be no event), -1 declined."""
         cdef Record* r
         cdef Record* records
@@ -249,9 +257,10 @@ cdef class Engine(Walker):
         cdef Entry* entry
         cdef Row* own
         cdef Value* chosen[OPS]
-        cdef bint sound, counted = False, snapshot = False
+        cdef bint sound, counted = False, snapshot = False, funding_counted = False
         cdef int64_t ns, open_ns = 0
         cdef int at, levels
+        cdef Py_ssize_t funding_start = 0
         if d.when.count:
             v = self.find(&d.when, row)
             if v == NULL or not is_decimal(v):
@@ -267,7 +276,6 @@ cdef class Engine(Walker):
         if at < 0:
             return -1
         slot = &self._slots[at]
-        reserve(b, 2 * frame_n + 16 * self._pair_count + 1024)
         if self._record_count == self._record_capacity:
             records = <Record*>realloc(self._records, max(self._record_capacity * 2, 16) * sizeof(Record))
             if records == NULL:
@@ -276,15 +284,17 @@ cdef class Engine(Walker):
             self._record_capacity = max(self._record_capacity * 2, 16)
         r = &self._records[self._record_count]
         r.declaration, r.slot, r.row, r.position = number, at, row, UNKNOWN
-        r.start = <int>b.n
+        r.start = b.n
         own = &self._rows[row]
         for i in range(d.operations):
             o = &d.ops[i]
-            v = NULL
+            v = chosen[i] = NULL
+            reserve(b, o.before.n + o.constant.n + FIELD_BYTES)
             if o.op == OP_LEVELS:
                 levels = own.level_count[o.where.place[0]]
                 if levels < 0:
                     return -1
+                reserve(b, o.before.n + levels * LEVEL_BYTES + self._frame_n)
                 put_text(b, o.before)
                 put_char(b, c'[')
                 self._put_levels(b, own.level_start[o.where.place[0]], levels)
@@ -300,17 +310,25 @@ cdef class Engine(Walker):
                 counted |= o.counts
                 continue
             if o.op == OP_INTERVAL:
+                reserve(b, o.before.n + slot.interval.n)
                 put_text(b, o.before)
                 put_text(b, slot.interval)
                 continue
             if o.op == OP_CLOSE_TIME:
-                if slot.length_ns == 0 or open_ns == 0:
+                v = self.find(&o.where, row)
+                ns = 0 if v == NULL else time_ns_of(v, &sound)
+                if open_ns == 0 or (v != NULL and not sound):
                     return -1
+                if ns == 0:
+                    if slot.length_ns == 0 or open_ns > LAST_OPEN_NS:
+                        return -1
+                    ns = open_ns + slot.length_ns - 1000000
                 put_text(b, o.before)
-                put_integer(b, open_ns + slot.length_ns - 1000000)
+                put_integer(b, ns // 1000000 * 1000000)
                 continue
-            v = self.find(&o.where, row)
-            chosen[i] = v
+            v = chosen[i] = self.find(&o.where, row)
+            if i == d.funding_rate or (i == d.next_funding and d.funding_rate < 0):
+                funding_start, funding_counted = b.n, counted
             if v == NULL and not (o.op == OP_ONE_OF and o.otherwise.count):
                 if i == 0:
                     r.ts_ns, r.ts_n = 0, 0
@@ -323,6 +341,8 @@ cdef class Engine(Walker):
                     put_text(b, o.before)
                     put(b, b"null", 4)
                 continue
+            if v != NULL:
+                reserve(b, o.before.n + v.n + FIELD_BYTES)
             if i > 0:
                 put_text(b, o.before)
             counted |= o.counts
@@ -360,7 +380,9 @@ cdef class Engine(Walker):
                     r.ts_ns = ns
                     if ns:
                         put_integer(b, ns)
-                    r.ts_n = <int>b.n - r.start
+                    r.ts_n = <int>(b.n - r.start)
+                elif i == d.next_funding and not ns:
+                    b.n, counted = funding_start, funding_counted
                 elif ns:
                     open_ns = ns
                     put_integer(b, ns)
@@ -371,6 +393,7 @@ cdef class Engine(Walker):
                 entry = self._entry(o, v, row)
                 if entry == NULL:
                     return -1
+                reserve(b, entry.written.n + FIELD_BYTES)
                 if i == d.snapshot:
                     snapshot = entry.written.n == 4      # true
                 put_text(b, entry.written)
@@ -386,7 +409,7 @@ cdef class Engine(Walker):
             if v != NULL and is_integer(v) and v.p[0] != c'-':
                 r.position = integer_of(v)
         r.start += r.ts_n
-        r.end = <int>b.n
+        r.end = b.n
         self._record_count += 1
         return 0
 
@@ -424,10 +447,8 @@ cdef class Engine(Walker):
         cdef Value* prev
         if own.level_count[d.ops[d.bids].where.place[0]] or own.level_count[d.ops[d.asks].where.place[0]]:
             return False
-        if d.ops[d.seq].op != OP_INTEGER or d.ops[d.prev_seq].op != OP_INTEGER:
-            return False
         seq, prev = chosen[d.seq], chosen[d.prev_seq]
-        return seq != NULL and prev != NULL and integer_of(seq) == integer_of(prev)
+        return seq != NULL and prev != NULL and integer_of(seq) == integer_of(prev) - (d.ops[d.prev_seq].op == OP_BEFORE)
 
     # ---- what goes out -----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """The tables of `tables.py` as the engine reads them."""
 
+from libc.stdint cimport uint64_t
+
 from marketfeed_shard.kernel._values cimport Text
 
 cdef enum:
@@ -55,6 +57,8 @@ cdef struct Declaration:
     int operations
     Operation ops[OPS]
     int position
+    int funding_rate
+    int next_funding
     int consecutive
     int numbered
     int hooked
@@ -81,6 +85,8 @@ cdef struct Node:
     Child price
     Child size
     int iterate
+    uint64_t must      # members that lead to records, as bits
+    int sought
     int scope
     int values
     int level_arrays

@@ -1,12 +1,15 @@
 """Copies the tables of `tables.py` into structures that are read without touching a Python object."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
-from marketfeed_shard.kernel.tables import MOST_LEVELS, MOST_OPS, MOST_VALUES, Op
+from marketfeed_shard.kernel import tables
+from marketfeed_shard.kernel.tables import Op
 
-assert (MOST_VALUES, MOST_LEVELS, MOST_OPS) == (VALUES, LEVEL_ARRAYS, OPS)
+assert (tables.MOST_VALUES, tables.MOST_LEVELS, tables.MOST_OPS) == (VALUES, LEVEL_ARRAYS, OPS)
+assert (tables.MOST_ALTERNATIVES, tables.MOST_TOPIC_PATHS, tables.MOST_DECLARATIONS) == (ALTERNATIVES, TOPIC_PATHS, DECLARATIONS)
 assert [int(o) for o in Op] == list(range(10))
 
 
@@ -23,8 +26,6 @@ cdef Text text_of(bytes value):
 
 cdef Alternatives alternatives_of(places) except *:
     cdef Alternatives a
-    if len(places) > ALTERNATIVES:
-        raise ValueError("too many alternatives")
     a.count = <int>len(places)
     for i, (scope, place) in enumerate(places):
         a.scope[i] = scope
@@ -51,8 +52,6 @@ cdef int build(Group* g, group) except -1:
     g.declaration = <Declaration*>calloc(max(g.declarations, 1), sizeof(Declaration))
     if g.node == NULL or g.declaration == NULL:
         raise MemoryError
-    if g.declarations > DECLARATIONS or len(group.topic) > TOPIC_PATHS:
-        raise ValueError("more than four declarations, or paths of a topic")
     for i, n in enumerate(group.nodes):
         node = &g.node[i]
         node.members = len(n.members)
@@ -61,15 +60,16 @@ cdef int build(Group* g, group) except -1:
         node.place = <Child*>calloc(max(node.places, 1), sizeof(Child))
         if node.member == NULL or node.place == NULL:
             raise MemoryError
-        if node.members > 63:
-            raise ValueError("more than 63 keys of one object")
         for j, (key, child) in enumerate(n.members.items()):
             node.member[j].key = text_of(key)
             node.member[j].node = child
+            if group.nodes[child].iterate:
+                node.must |= <uint64_t>1 << j
         for j, (place, child) in enumerate(n.places.items()):
             node.place[j].place = place
             node.place[j].node = child
         node.leaf, node.levels = n.leaf, n.levels
+        node.sought = n.sought
         node.iterate, node.scope, node.values = n.iterate, n.scope, n.values
         node.level_arrays = n.level_arrays
         for target, source in ((0, n.price), (1, n.size)):
@@ -93,6 +93,7 @@ cdef int build(Group* g, group) except -1:
         d.when = alternatives_of(declared.when)
         d.key = alternatives_of(declared.key)
         d.position, d.consecutive, d.numbered = declared.position, declared.consecutive, declared.numbered
+        d.funding_rate, d.next_funding = declared.funding
         d.hooked = declared.hooked
         d.extras = len(declared.extras)
         for j, extra in enumerate(declared.extras):

@@ -187,9 +187,7 @@ cdef inline int64_t time_ns_of(const Value* v, bint* sound) noexcept:
         sound[0] = False
         return 0
     value = integer_of(v)
-    if v.n >= 15:
-        return value * 1000
-    if value > 9000000000000LL:
+    if value > (9000000000000000LL if v.n >= 15 else 9000000000000LL):
         sound[0] = False
         return 0
-    return value * 1000000
+    return value * 1000 if v.n >= 15 else value * 1000000

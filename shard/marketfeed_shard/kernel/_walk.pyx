@@ -13,6 +13,8 @@ from marketfeed_shard.kernel._values cimport ABSENT, EXPONENT, FALSE, NUMBER, ST
 
 cdef enum:
     DEPTH = 24
+    MOST_ROWS = 1 << 14        # of one frame; with those of pairs they bound what a frame can make us keep
+    MOST_PAIRS = 1 << 20
 
 
 cdef class Walker:
@@ -23,7 +25,7 @@ cdef class Walker:
         free(self._pairs)
 
     cdef int walk(self, Group* group, const char* p, Py_ssize_t n, int wanted) noexcept:
-        """Walk a frame that is one object; with `wanted` above 0 only until so many values are found."""
+        """Walk a frame that is one object; with `wanted` above 0 only until so many sought values are found."""
         cdef int sound
         self._group = group
         self._row_count = self._pair_count = 0
@@ -38,7 +40,7 @@ cdef class Walker:
         self._space()
         return 0 if self._p == self._end else -1
 
-    # 0: sound. -1: declined. 1: stopped, because all that was looked for is found. ------------------------------------------------------------------------------
+    # ---- 0: sound. -1: declined. 1: stopped, because all that was looked for is found. --------------------------------
 
     cdef void _space(self) noexcept:
         while self._p < self._end and (self._p[0] == c' ' or self._p[0] == c'\n' or self._p[0] == c'\t' or self._p[0] == c'\r'):
@@ -140,7 +142,7 @@ cdef class Walker:
         self._space()
         if self._p < self._end and self._p[0] == c'}':
             self._p += 1
-            return 0
+            return -1 if node != NULL and node.must else 0
         while True:
             if self._p >= self._end or self._p[0] != c'"' or self._string(&key) < 0:
                 return -1
@@ -169,7 +171,7 @@ cdef class Walker:
                 return -1
             if self._p[0] == c'}':
                 self._p += 1
-                return 0
+                return -1 if node != NULL and node.must & ~seen else 0
             if self._p[0] != c',':
                 return -1
             self._p += 1
@@ -179,6 +181,8 @@ cdef class Walker:
         """At the opening bracket."""
         cdef int place = 0
         cdef int child, sound
+        if node != NULL and node.must:
+            return -1
         self._p += 1
         self._space()
         if self._p < self._end and self._p[0] == c']':
@@ -260,13 +264,15 @@ cdef class Walker:
         if node.leaf >= 0:
             if value.kind != ABSENT and not (value.kind == STRING and value.n == 0):
                 self._rows[row].values[node.leaf] = value
-                self._wanted -= 1
+                self._wanted -= node.sought
             return 1 if self._wanted == 0 else 0
-        return 0 if value.kind == ABSENT else -1
+        return 0 if value.kind == ABSENT and not node.iterate else -1
 
     cdef int _row(self, int at, int parent) noexcept:
         cdef Row* rows
         cdef Row* row
+        if self._row_count == MOST_ROWS:
+            return -1
         if self._row_count == self._row_capacity:
             rows = <Row*>realloc(self._rows, max(self._row_capacity * 2, 16) * sizeof(Row))
             if rows == NULL:
@@ -294,6 +300,8 @@ cdef class Walker:
             self._p += 1
         else:
             while True:
+                if self._pair_count == MOST_PAIRS:
+                    return -1
                 if self._pair_count == self._pair_capacity:
                     pairs = <Pair*>realloc(self._pairs, max(self._pair_capacity * 2, 256) * sizeof(Pair))
                     if pairs == NULL:

@@ -3,47 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-import orjson
-
-from marketfeed.events import event_type
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Normalizer
 from marketfeed_shard.kernel import tables
+from marketfeed_shard.streams import StreamTable
 
 Slot = Callable[[str, str], int | None]
 """(channel, normalised symbol) → slot, or None where the stream is none of ours."""
+
+
+class Owner(Protocol):
+    """Whom a live engine asks for what is rare: the pipeline."""
+
+    table: StreamTable
+
+    def gate(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
+        """Whether an event of a flagged stream goes out."""
+        ...
+
+    def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
+        """The exchange's numbers jumped from `last` to `position`."""
+        ...
+
+    def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
+        """Whether an event goes out that a function has to see first; `tail` is what follows its `n`."""
+        ...
 
 
 class Routes:
     """One market's groups of tables, and the way from a topic to them."""
 
     def __init__(self, market: Market, normalizer: Normalizer, slot: Slot) -> None:
-        self._market = market
+        self._messages = market.wire.messages
         self._normalizer = normalizer
         self._slot = slot
         self._groups: dict[tuple[int, ...], int] = {}
         self.tables = [tables.group(market.wire, ())]
         """The first finds a frame's topic; the others are those that `match` names."""
-        for topic in self._samples():
+        for topic in _samples(market):
             numbers = tuple(number for number, _ in normalizer.routes(topic))
-            if numbers in self._groups or any(tables.runs_plain(market.wire.messages[n]) for n in numbers):
-                continue
+            if numbers in self._groups or (normalizer.merge and any(self._messages[n].keeps for n in numbers)):
+                continue  # what merges deltas has a state, and that is the plain engine's
             try:
                 group = tables.group(market.wire, numbers)
             except tables.TooWide:
                 continue
             self._groups[numbers] = len(self.tables)
             self.tables.append(group)
-
-    def _samples(self) -> list[str]:
-        """A topic of each pattern: enough to know which messages can share one."""
-        interval = next(iter(self._market.wire.intervals), "1m")
-        return [
-            pattern.format(symbol="x", interval=interval, any="x")
-            for message in self._market.wire.messages
-            for pattern in message.topics
-        ]
 
     def match(self, topic: bytes) -> int:
         """The group of tables for a topic, or −1: the plain engine knows."""
@@ -52,15 +60,14 @@ class Routes:
 
     def resolve(self, topic: bytes, number: int, symbol: bytes | None, key: bytes | None) -> int:
         """The slot of a record's stream, or −1: the plain engine knows why it is none."""
-        found = next((f for n, f in self._normalizer.routes(topic.decode()) if n == number), None)
-        message = self._market.wire.messages[number]
-        native = symbol.decode() if symbol is not None else (found or {}).get("symbol")
-        name = None if native is None else self._normalizer.names(native)
+        found = next((found for n, found in self._normalizer.routes(topic.decode()) if n == number), {})
+        message = self._messages[number]
+        name = self._normalizer.names(found.get("symbol", "") if symbol is None else symbol.decode())
         if name is None:
             return -1
         channel = message.channel
         if channel == "candles":
-            interval = self._normalizer.interval(message, found or {}, key.decode() if key is not None else None)
+            interval = self._normalizer.interval(message, found, None if key is None else key.decode())
             if interval is None:
                 return -1
             channel = f"candles.{interval}"
@@ -68,13 +75,21 @@ class Routes:
         return -1 if slot is None else slot
 
 
-def head(market: Market, channel: str, symbol: str) -> bytes:
-    """What every event of a stream begins with, up to the value of `ts`."""
-    keys = {
-        "type": event_type(channel).name,
-        "exchange": market.exchange,
-        "market": market.name,
-        "channel": channel,
-        "symbol": symbol,
-    }
-    return orjson.dumps(keys)[:-1] + b',"ts":'
+class LiveRoutes(Routes):
+    """Routes whose streams have an owner, who decides what goes out."""
+
+    def __init__(self, market: Market, normalizer: Normalizer, owner: Owner) -> None:
+        super().__init__(market, normalizer, owner.table.slot)
+        self.gate = owner.gate
+        self.hole = owner.hole
+        self.hook = owner.hook
+
+
+def _samples(market: Market) -> list[str]:
+    """A topic of each pattern: enough to know which messages can share one."""
+    interval = next(iter(market.wire.intervals), "1m")
+    return [
+        pattern.format(symbol="x", interval=interval, any="x")
+        for message in market.wire.messages
+        for pattern in message.topics
+    ]

@@ -12,12 +12,13 @@ from enum import IntEnum
 
 import orjson
 
-from marketfeed.events import BOOK, CANDLE, DERIVATIVE, OPTIONAL, SIZED, TS, Kind, event_type
+from marketfeed.events import BOOK, CANDLE, OPTIONAL, SIZED, TS, Kind, event_type
 from marketfeed.events import Field as EventField
 from marketfeed.exchanges.message import Before, Levels, Message, Numbering, OneOf, Source, Wire
 
 RECORD, AROUND = 0, 1
 MOST_VALUES, MOST_LEVELS, MOST_OPS = 32, 2, 24
+MOST_ALTERNATIVES, MOST_TOPIC_PATHS, MOST_DECLARATIONS, MOST_MEMBERS = 3, 4, 4, 63
 """Bounds of the engine's fixed rows; a declaration beyond them is run by the plain engine."""
 
 
@@ -58,6 +59,9 @@ class Node:
     price: bytes | int = 0
     size: bytes | int = 1
     iterate: bool = False
+    """Records are here or below: an array is gone through, and the object around must have it."""
+    sought: bool = False
+    """A topic's path leads here first: once all of these are found, the topic is known."""
     scope: bool = False
     values: int = 0
     """Values in the row, where this is a scope."""
@@ -107,6 +111,8 @@ class Declaration:
     hooked: bool
     key: Alternatives
     """Text besides the symbol that decides about the stream: the interval of a candle, where the topic does not name it."""
+    funding: tuple[int, int]
+    """Operations funding_rate and next_funding_time, or −1: without a settlement to come the rate means nothing."""
     book: tuple[int, int, int, int, int]
     """Operations snapshot, bids, asks, seq, prev_seq; −1 each where this is no book."""
     end: bytes
@@ -141,6 +147,8 @@ class _Tree:
         """The node of the records under a path, and the node around them."""
         at = around = 0
         for step in path.split("/") if path else ():
+            if step.isdigit():
+                raise TooWide(path)
             around, at = at, self.child(at, step)
             self.nodes[at].iterate = True
         self.nodes[at].scope = self.nodes[around].scope = True
@@ -148,7 +156,10 @@ class _Tree:
 
     def alternatives(self, path: str, record: int, around: int) -> Alternatives:
         found = []
-        for way in path.removesuffix("?").split("|"):
+        ways = path.removesuffix("?").split("|")
+        if len(ways) > MOST_ALTERNATIVES:
+            raise TooWide(path)
+        for way in ways:
             up = way.startswith("../")
             at = scope = around if up else record
             for step in way.removeprefix("../").split("/"):
@@ -190,6 +201,8 @@ def _operation(tree: _Tree, own: EventField, source: Source | None, record: int,
         return Operation(Op.CONSTANT, before, constant=_literal(source), counts=True)
     if isinstance(source, OneOf):
         other = source.otherwise
+        if other and other.otherwise:
+            raise TooWide(source.path)
         return Operation(
             Op.ONE_OF,
             before,
@@ -224,8 +237,9 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
             if isinstance(source, OneOf):
                 key = tree.alternatives(source.path, record, around)
             operations.append(Operation(Op.INTERVAL, b',"interval":'))
-        elif kind is CANDLE and own.name == "close_time" and source is None:
-            operations.append(Operation(Op.CLOSE_TIME, b',"close_time":', operations[-1].alternatives))
+        elif kind is CANDLE and own.name == "close_time":
+            told = tree.alternatives(source, record, around) if isinstance(source, str) else ()
+            operations.append(Operation(Op.CLOSE_TIME, b',"close_time":', told))
         elif kind.omits_absent and source is None:
             continue
         else:
@@ -243,8 +257,10 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
     if len(operations) > MOST_OPS:
         raise TooWide(declared.channel)
     names = [o.before[2:-2].decode() for o in operations]
-    numbered = declared.numbering is not Numbering.NONE and kind.position in names
+    numbered = declared.numbering is not Numbering.NONE and kind.position in fields
     hook = declared.hook
+    if hook and len(hook.paths) > MOST_ALTERNATIVES:
+        raise TooWide(declared.channel)
     return Declaration(
         message=number,
         node=record,
@@ -257,6 +273,7 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
         extras=tuple(tree.alternatives(p, record, around) for p in hook.paths) if hook else (),
         hooked=hook is not None,
         key=key,
+        funding=tuple(names.index(n) if n in names else -1 for n in ("funding_rate", "next_funding_time")),  # type: ignore[arg-type]
         book=tuple(names.index(n) for n in ("snapshot", "bids", "asks", "seq", "prev_seq"))  # type: ignore[arg-type]
         if kind is BOOK
         else (-1, -1, -1, -1, -1),
@@ -264,15 +281,15 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
     )
 
 
-def runs_plain(declared: Message) -> bool:
-    """Whether a message stays with the plain engine: it merges deltas, or its fields depend on each other."""
-    fields = declared.fields
-    return declared.keeps or (event_type(declared.channel) is DERIVATIVE and "next_funding_time" in fields)
-
-
 def group(wire: Wire, numbers: Sequence[int]) -> Group:
     """The tables of the messages with these numbers, which share a topic. Raises `TooWide`."""
     tree = _Tree()
     topic = tuple(tree.alternatives(path, 0, 0) for path in wire.topic)
+    for node in tree.nodes:
+        node.sought = any(node.leaf == first for (_, first), *_ in topic)
     declarations = [_declaration(tree, wire, n, wire.messages[n]) for n in numbers]
+    if len(topic) > MOST_TOPIC_PATHS or len(declarations) > MOST_DECLARATIONS:
+        raise TooWide(", ".join(wire.topic))
+    if any(len(node.members) > MOST_MEMBERS for node in tree.nodes):
+        raise TooWide("keys of one object")
     return Group(tree.nodes, declarations, topic)
