@@ -2,15 +2,18 @@
 
 from setuptools import Extension, setup
 
-KERNEL = "shard/marketfeed_shard/kernel"
-MODULES = ("_tables", "_walk", "_engine", "_listener")
+SHARD = "shard/marketfeed_shard"
+MODULES = ("kernel._tables", "kernel._walk", "kernel._engine", "kernel._listener", "publishers._framing")
 
 
 def kernel() -> list[Extension]:
     from Cython.Build import cythonize
 
     sources = [
-        Extension(f"marketfeed_shard.kernel.{name}", [f"{KERNEL}/{name}.pyx"], extra_compile_args=["-O3"]) for name in MODULES
+        Extension(
+            f"marketfeed_shard.{name}", [f"shard/marketfeed_shard/{name.replace('.', '/')}.pyx"], extra_compile_args=["-O3"]
+        )
+        for name in MODULES
     ]
     extensions = list(cythonize(sources, language_level=3, build_dir="build/cython", include_path=["shard"]))
     for extension in extensions:

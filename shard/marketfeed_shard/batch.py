@@ -43,6 +43,11 @@ class Batch:
         if self._holders == 0 and self._done is not None:
             self._done(self)
 
+    def abandon(self) -> None:
+        """Release, although not answered and never to be: `done` is not called, so that an heir of this process tells of it."""
+        self._done = None
+        self.release()
+
     def events(self) -> Iterator[tuple[int, bytes]]:
         """(slot, encoded event), one by one: for tests and sinks whose cost per event is not ours."""
         index = self.index

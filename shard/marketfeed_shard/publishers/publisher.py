@@ -45,6 +45,10 @@ class Publisher(Protocol):
         """Begin to connect; returns at once, goes on until `close`."""
         ...
 
+    async def connected(self) -> None:
+        """Returns when it has been connected once; waits for that as long as it takes."""
+        ...
+
     async def close(self, deadline_s: float) -> None:
         """Deliver what waits within so many seconds, then let go."""
         ...
