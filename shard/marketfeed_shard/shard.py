@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from watchfiles import awatch
@@ -146,19 +147,16 @@ class Shard:
 
     async def _sinks_connected(self) -> None:
         """Wait for the sinks, so that the first events do not wait for them."""
-        waiting = [asyncio.ensure_future(event.wait()) for event in (self._stop, *(p.ready for p in self._publishers))]
-        stopped, *ready = waiting
-        connected = asyncio.gather(*ready)
-        try:
-            async with asyncio.timeout(SINKS_S):
-                await asyncio.wait([stopped, connected], return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            late = [p.name for p in self._publishers if not p.ready.is_set()]
+        connected = asyncio.gather(*(publisher.ready.wait() for publisher in self._publishers))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        both: set[asyncio.Future[Any]] = {connected, stopped}
+        await asyncio.wait(both, timeout=SINKS_S, return_when=asyncio.FIRST_COMPLETED)
+        late = [publisher.name for publisher in self._publishers if not publisher.ready.is_set()]
+        if late:
             log.warning("not connected within %g s: %s; going on", SINKS_S, ", ".join(late))
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(connected, stopped, return_exceptions=True)
+        for future in both:
+            future.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
     async def _close(self) -> None:
         """Stop reading, deliver what waits, let go."""

@@ -129,7 +129,7 @@ class Manager:
         lifetime_s = self._market.limits.lifetime_s or float("inf")
         connection.opened(now_s, now_ns, lifetime_s * (0.85 + 0.12 * self._random()))
         for slot in connection.subscriptions.slots:
-            self._pulses[slot].renewed(now_s)
+            self._pulses[slot].reconnected(now_s)
             if connection.replaces is None:
                 self._streams.own(slot, key)
 

@@ -68,6 +68,11 @@ class Pulse:
         """Whether it should be subscribed again now."""
         return now_s >= self._attempt_s if self._attempt_s is not None else self.stale
 
+    def reconnected(self, now_s: float) -> None:
+        """It is subscribed on a new socket, which has to prove itself."""
+        self._attempt_s = now_s + FIRST_ATTEMPT_S
+        self._wait_s = max(self._wait_s, 2.0 * FIRST_ATTEMPT_S)
+
     def renewed(self, now_s: float) -> None:
         """It is subscribed again; if that brings nothing the next attempt waits twice as long."""
         self._attempt_s = now_s + self._wait_s
