@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import yaml
 from rich.console import Console
 
-from marketfeed_cli.children import MARKETFEED, SIGNALS, ChildError, Children
-from marketfeed_cli.demo_view import View
+from marketfeed_cli.children import MARKETFEED, SIGNALS, ChildError, Children, unwinding_on_signals
+from marketfeed_cli.demo_view import View, view
 from marketfeed_cli.loopback import HOST, free_port, free_ports, get_json
 from marketfeed_cli.tally import Tally
 from marketfeed_client import subscribe
@@ -85,10 +87,11 @@ async def watch(urls: list[str], children: Children, shown: View, seconds: float
         loop.call_later(seconds, ended.set)
     waiting = asyncio.ensure_future(ended.wait())
     feed = asyncio.gather(*(consume(url) for url in urls))
+    both: set[asyncio.Future[Any]] = {waiting, feed}
     began = interval_began = loop.time()
     try:
         while not ended.is_set():
-            await asyncio.wait({waiting, feed}, timeout=REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, timeout=REFRESH_S, return_when=asyncio.FIRST_COMPLETED)
             children.check()
             if feed.done():
                 feed.result()
@@ -97,9 +100,9 @@ async def watch(urls: list[str], children: Children, shown: View, seconds: float
             shown.show(tally, tally.close(now - interval_began), now - began)
             interval_began = now
     finally:
-        feed.cancel()
-        waiting.cancel()
-        await asyncio.gather(feed, waiting, return_exceptions=True)
+        for future in both:
+            future.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
     return tally
 
 

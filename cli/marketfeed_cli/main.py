@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from marketfeed_cli.bench import bench
+from marketfeed_cli.demo import demo
+from marketfeed_cli.normalize import normalize
+
 app = typer.Typer(
     name="marketfeed",
     help="Market data from many crypto exchanges, complete, ordered and fast.",
@@ -11,6 +15,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(bench)
+app.command()(demo)
+app.command()(normalize)
 
 
 def main() -> None:
