@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketfeed.clock import ManualClock
+from marketfeed.exchanges import catalogue
+from marketfeed.exchanges.exchange import Control, ControlKind
+from marketfeed_shard import kernel
+from marketfeed_shard.batch import Batch
+from marketfeed_shard.pipeline import Pipeline
+from marketfeed_shard.progress import Progress
+from marketfeed_shard.publishers.publisher import Loss
+from marketfeed_shard.streams import Stream
+
+T0 = 1_767_225_600_000_000_000
+S = 1_000_000_000
+MARKET = catalogue.market("binance", "spot")
+
+
+class Sink:
+    """Keeps every event; answers for it at once, or never."""
+
+    name = "sink"
+    required = True
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.batches: list[Batch] = []
+        self.answers = True
+
+    def put(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.events += [json.loads(event) for _, event in batch.events()]
+        batch.hold()
+        if self.answers:
+            batch.release()
+
+
+class Bed:
+    """A pipeline with one connection, fed by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sink = Sink()
+        self.controls: list[Control] = []
+        self.clock = ManualClock()
+        self.progress = Progress(folder / "progress")
+        self.pipeline = Pipeline(
+            MARKET, [self.sink], self.progress, lambda connection, control: self.controls.append(control), self.clock
+        )
+        self.now_ns = T0
+
+    def add(self, *streams: tuple[str, str]) -> list[int]:
+        return self.pipeline.add([Stream(channel, symbol, symbol.replace("-", "")) for channel, symbol in streams])
+
+    def feed(self, *messages: dict[str, Any] | str, connection: int = 0) -> None:
+        """One socket read."""
+        self.now_ns += 1000
+        self.pipeline.engine.mark_read(self.now_ns)
+        for message in messages:
+            frame = (message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))).encode()
+            if not self.pipeline.engine.feed(frame, connection, self.now_ns):
+                self.pipeline.decode(frame, connection, self.now_ns)
+        self.pipeline.flush()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        events, self.sink.events = self.sink.events, []
+        return events
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
+    monkeypatch.setenv("MARKETFEED_ENGINE", request.param)
+    if request.param == "compiled" and kernel.load() is None:
+        pytest.skip("the kernel is not compiled here")
+    made = Bed(tmp_path)
+    yield made
+    made.progress.close()
+
+
+def trade(number: int, symbol: str = "BTCUSDT", price: str = "67000.10") -> dict[str, Any]:
+    data = {"e": "trade", "E": 1, "s": symbol, "t": number, "p": price, "q": "0.5", "T": T0 // 10**6, "m": True, "M": True}
+    return {"stream": f"{symbol.lower()}@trade", "data": data}
+
+
+def bbo(number: int, symbol: str = "BTCUSDT") -> dict[str, Any]:
+    data = {"u": number, "s": symbol, "b": "1.0", "B": "2.0", "a": "1.1", "A": "3.0"}
+    return {"stream": f"{symbol.lower()}@bookTicker", "data": data}
+
+
+def gaps(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(e["reason"], e["from_seq"], e["to_seq"], e["n"]) for e in events if e["type"] == "gap"]
+
+
+def test_a_stream_begins_with_a_gap_and_counts_from_one(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(100), trade(101))
+    started, first, second = bed.take()
+    assert started == {
+        "type": "gap", "exchange": "binance", "market": "spot", "channel": "trades", "symbol": "BTC-USDT", "ts": None,
+        "recv": bed.now_ns, "n": 1, "reason": "started", "from_seq": None, "to_seq": 99, "from_ts": None, "to_ts": bed.now_ns,
+    }  # fmt: skip
+    assert first == {
+        "type": "trade", "exchange": "binance", "market": "spot", "channel": "trades", "symbol": "BTC-USDT", "ts": T0,
+        "recv": bed.now_ns, "n": 2, "id": "100", "price": "67000.10", "size": "0.5", "side": "sell",
+    }  # fmt: skip
+    assert (second["id"], second["n"]) == ("101", 3)
+
+
+def test_the_events_of_one_read_are_one_batch_in_order(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"), ("bbo", "ETH-USDT"))
+    bed.feed(trade(1), bbo(7, "ETHUSDT"), trade(2))
+    assert len(bed.sink.batches) == 1
+    assert [(e["type"], e["symbol"], e["n"]) for e in bed.take()] == [
+        ("gap", "BTC-USDT", 1), ("trade", "BTC-USDT", 2), ("gap", "ETH-USDT", 1), ("bbo", "ETH-USDT", 2), ("trade", "BTC-USDT", 3),
+    ]  # fmt: skip
+
+
+def test_the_index_of_a_batch_frames_each_event_and_names_its_stream(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
+    bed.feed(trade(5), bbo(9))
+    batch = bed.sink.batches[0]
+    assert [slot for slot, _ in batch.events()] == [slots[0], slots[0], slots[1], slots[1]]
+    assert b"".join(event for _, event in batch.events()) == batch.data
+
+
+def test_a_jump_of_consecutive_numbers_is_announced_with_its_bounds(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(10))
+    before_ns = bed.now_ns
+    bed.feed(trade(14))
+    events = bed.take()
+    assert gaps(events)[1:] == [("sequence", 11, 13, 3)]
+    assert (events[2]["from_ts"], events[2]["to_ts"]) == (before_ns, bed.now_ns)
+    assert events[3]["n"] == 4
+
+
+def test_repetitions_are_left_out_and_counted(bed: Bed) -> None:
+    (slot,) = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1), trade(2))
+    bed.feed(trade(2), trade(1), trade(3))
+    assert [e["id"] for e in bed.take() if e["type"] == "trade"] == ["1", "2", "3"]
+    assert bed.pipeline.table.repeated[slot] == 2
+    assert bed.pipeline.messages(slot) == 5
+
+
+def test_after_an_interruption_a_gap_tells_exactly_what_is_missing(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
+    bed.feed(trade(10), bbo(100))
+    bed.take()
+    bed.pipeline.interrupted(slots)
+    bed.feed(trade(15), bbo(130))
+    assert gaps(bed.take()) == [("disconnected", 11, 14, 3), ("disconnected", 101, 129, 3)]
+
+
+def test_after_an_interruption_that_lost_nothing_there_is_no_gap(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(10))
+    bed.take()
+    bed.pipeline.interrupted(slots)
+    bed.feed(trade(10), connection=1)
+    bed.feed(trade(11), connection=1)
+    assert [(e["type"], e["n"]) for e in bed.take()] == [("trade", 3)]
+
+
+def test_an_exchange_that_numbers_anew_after_an_interruption_is_followed(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1000))
+    bed.take()
+    bed.pipeline.interrupted(slots)
+    bed.feed(trade(1000), connection=1)  # a late copy, at once: no new numbering
+    assert bed.take() == []
+    bed.now_ns += 2 * S
+    bed.feed(trade(3), trade(4), connection=1)
+    events = bed.take()
+    assert gaps(events) == [("disconnected", 1001, None, 3)]
+    assert [e["id"] for e in events[1:]] == ["3", "4"]
+
+
+def test_a_stream_of_repetitions_alone_is_taken_for_numbered_anew(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1000))
+    bed.take()
+    for number in range(5):
+        bed.now_ns += 4 * S
+        bed.feed(trade(number + 1))
+        bed.pipeline.suspect_repetitions(bed.now_ns)
+    events = bed.take()
+    assert gaps(events) == [("disconnected", 1001, None, 3)]
+    assert [e["id"] for e in events[1:]] == ["4", "5"]
+
+
+def test_two_connections_deliver_one_stream_without_doubles(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    for number in range(5):
+        bed.feed(trade(number + 1), connection=number % 2)
+        bed.feed(trade(number + 1), connection=1 - number % 2)
+    assert [e["id"] for e in bed.take() if e["type"] == "trade"] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_removed_stream_is_silent_and_one_that_comes_back_starts_from_where_it_was(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(10))
+    bed.pipeline.remove(slots)
+    bed.take()
+    bed.feed(trade(11))
+    assert bed.take() == []
+    assert bed.add(("trades", "BTC-USDT")) == slots
+    bed.feed(trade(20))
+    events = bed.take()
+    assert gaps(events) == [("started", 11, 19, 1)]
+    assert events[1]["n"] == 2
+
+
+def test_a_shard_that_starts_tells_what_was_missed_since_the_last_answered_event(bed: Bed, tmp_path: Path) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(10))
+    answered_ns = bed.now_ns
+    bed.sink.answers = False
+    bed.feed(trade(11))
+    bed.progress.close()
+    heir = Bed(tmp_path)
+    heir.now_ns = bed.now_ns + S
+    heir.add(("trades", "BTC-USDT"))
+    heir.feed(trade(31))
+    started = heir.take()[0]
+    assert gaps([started]) == [("started", 11, 30, 1)]
+    assert started["from_ts"] == answered_ns
+    heir.progress.close()
+
+
+def test_a_held_stream_keeps_what_comes_and_publishes_it_on_release(bed: Bed) -> None:
+    (slot,) = bed.add(("trades", "BTC-USDT"))
+    bed.pipeline.hold(slot)
+    bed.feed(trade(1), trade(2))
+    first_ns = bed.now_ns
+    bed.feed(trade(3))
+    assert bed.take() == []
+    bed.pipeline.release(slot)
+    events = bed.take()
+    assert [e.get("id") for e in events] == [None, "1", "2", "3"]
+    assert [e["recv"] for e in events[1:]] == [first_ns, first_ns, first_ns + 1000]
+    bed.feed(trade(4))
+    assert [e["n"] for e in bed.take()] == [5]
+
+
+def test_what_a_publisher_lost_is_announced_on_each_stream(bed: Bed) -> None:
+    (slot,) = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1), trade(2), trade(3))
+    bed.take()
+    bed.pipeline.announce([Loss(slot, 2, 2, 3, T0)])
+    (gap,) = bed.take()
+    assert gaps([gap]) == [("dropped", 2, 3, 5)]
+    assert (gap["from_ts"], gap["to_ts"]) == (T0, bed.clock.time_ns())
+    assert bed.pipeline.counts.gaps == {"started": 1, "dropped": 1}
+
+
+def test_control_messages_reach_the_connection_and_nonsense_is_counted(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed('{"result":null,"id":3}')
+    assert bed.controls == [Control(ControlKind.ACKNOWLEDGED, 3)]
+    bed.feed(trade(1, price="nonsense"), '{"stream":"btcusdt@trade"', trade(2))
+    assert bed.pipeline.counts.malformed == 2
+    assert bed.pipeline.counts.last_malformed
+    assert [e["type"] for e in bed.take()] == ["gap", "trade"]
+
+
+def test_latency_is_counted_from_the_exchanges_time_to_the_receipt(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    bed.now_ns = T0 + 3_000_000
+    bed.feed(trade(1))
+    counts, sum_ms, skew_ns = bed.pipeline.engine.latency()
+    assert sum(counts) == 1
+    assert counts[2] == 1, "above 2 ms, up to 5 ms"
+    assert sum_ms == pytest.approx(3.001)
+    assert skew_ns == 0
