@@ -30,13 +30,13 @@ _MS_NS = 1_000_000
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - the word that reports use
     """A message that does not keep to its declaration, or is no JSON: one sentence that names the place."""
 
 
-def shown(text: str) -> str:
+def shown(text: str, length: int = 60) -> str:
     """The beginning of a text from outside, on one line, for a message."""
-    short = text if len(text) <= 60 else text[:60] + "…"
+    short = text if len(text) <= length else text[:length] + "…"
     return short if short.isprintable() else repr(short)
 
 
@@ -108,13 +108,14 @@ def time_ns(value: object) -> int:
     """Milliseconds, microseconds (15 or 16 digits) or RFC 3339 in UTC, as nanoseconds since the epoch; 0: no time."""
     if not isinstance(value, str):
         refuse("not a time", value)
-    if len(value) <= 16 and _whole(value):
-        at_ns = int(value) * (_MS_NS if len(value) < 15 else 1_000)
-    else:
-        at_ns = _rfc3339_ns(value)
+    at_ns = _unix_ns(value) if len(value) <= 16 and _whole(value) else _rfc3339_ns(value)
     if not 0 <= at_ns < _END_NS:
         refuse("not a time between 1970 and 2262", value)
     return at_ns
+
+
+def _unix_ns(digits: str) -> int:
+    return int(digits) * (_MS_NS if len(digits) < 15 else 1_000)
 
 
 def _rfc3339_ns(value: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -117,6 +118,10 @@ def _instruments(body: Any) -> list[Instrument]:
     ]
 
 
+def _volumes(body: Any) -> dict[str, Decimal]:
+    return {row["symbol"]: Decimal(row["quoteVolume"]) for row in body}
+
+
 def _envelope(body: Any) -> Any:
     """A message of a raw stream (`/ws`) in the form of a combined one, or unchanged where it is none.
 
@@ -128,7 +133,7 @@ def _envelope(body: Any) -> Any:
         kind = kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else None
         if not isinstance(kind, str):
             return body
-        return {"stream": "!ticker@arr" if kind == "24hrTicker" else f"!{kind.replace('@', '')}@array", "data": body}
+        return {"stream": "!ticker@arr" if kind == "24hrTicker" else f"!{kind.replace('@', '')}[]", "data": body}
     if not isinstance(body, Mapping) or "stream" in body:
         return body
     if (name := _stream(body)) is None:
@@ -152,7 +157,7 @@ def _stream(body: Mapping[str, Any]) -> str | None:
         return f"{native}@kline_{interval}" if isinstance(interval, str) else None
     if kind in _RAW:
         return f"{native}@{_RAW[kind]}"
-    return f"!{kind.replace('@', '')}@raw"
+    return f"!{kind.replace('@', '')}"
 
 
 SPOT = Market(
@@ -185,6 +190,8 @@ SPOT = Market(
     instruments=_instruments,
     instruments_path="/api/v3/exchangeInfo",
     envelope=_envelope,
+    volumes_path="/api/v3/ticker/24hr?type=MINI",
+    volumes=_volumes,
 )
 
 MARKETS = (SPOT,)

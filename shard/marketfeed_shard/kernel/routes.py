@@ -89,7 +89,5 @@ def _samples(market: Market) -> list[str]:
     """A topic of each pattern: enough to know which messages can share one."""
     interval = next(iter(market.wire.intervals), "1m")
     return [
-        pattern.format(symbol="x", interval=interval, any="x")
-        for message in market.wire.messages
-        for pattern in message.topics
+        pattern.format(symbol="x", interval=interval, any="x") for message in market.wire.messages for pattern in message.topics
     ]

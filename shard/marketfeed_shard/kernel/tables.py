@@ -40,7 +40,7 @@ class Op(IntEnum):
 OF_KIND = {Kind.DECIMAL: Op.DECIMAL, Kind.TEXT: Op.TEXT, Kind.INTEGER: Op.INTEGER, Kind.TIME: Op.TIME}
 
 
-class TooWide(ValueError):
+class TooWide(ValueError):  # noqa: N818 - no error: the plain engine runs it
     """A declaration that does not fit the engine's rows."""
 
 

@@ -1,0 +1,124 @@
+"""`marketfeed normalize`: recorded messages of an exchange to events, offline.
+
+A message of a channel that we do not offer is counted as ignored, and so is one of a symbol that is not known. What is no
+JSON, what names a channel of ours and does not keep to its form, and an object that nobody knows, has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final, NoReturn
+
+import typer
+
+from marketfeed.exchanges import catalogue
+from marketfeed.exchanges.exchange import Market
+from marketfeed.grammar import shown
+from marketfeed.normalizer import Malformed
+from marketfeed.symbols import Names
+from marketfeed_cli import saved_list
+from marketfeed_cli.offline import Converter
+from marketfeed_shard import kernel
+
+MOST_BYTES: Final = 64 << 20
+"""Of one line: no message of an exchange is as long."""
+_BLOCK: Final = 1 << 16
+"""Bytes that are written at once."""
+_PROGRESS_S: Final = 0.5
+_PROGRESS_LINES: Final = 4096
+"""A look at the clock every so many."""
+_BROKEN_PIPE: Final = 141
+"""Exit code of whoever writes to a pipe that nobody reads any more: 128 + SIGPIPE."""
+
+
+class EngineName(StrEnum):
+    """Which engine decodes."""
+
+    PLAIN = "plain"
+    COMPILED = "compiled"
+
+
+def normalize(
+    exchange: Annotated[str, typer.Option(help="Whose messages: binance …")],
+    market: Annotated[str, typer.Option(help="Which of its markets: spot …")],
+    instruments: Annotated[
+        Path | None, typer.Option(help="The exchange's own instrument list, saved; without it symbols are split by quote.")
+    ] = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Default: the compiled one where it is built.")] = None,
+) -> None:
+    """Turn recorded messages, one a line on standard input, into events, one a line on standard output.
+
+    Counts go to standard error, with the lines that failed. Exit code 1 if one failed, 2 for wrong usage.
+    """
+    try:
+        converter = _converter(catalogue.market(exchange, market), instruments, engine)
+    except (LookupError, saved_list.SavedListError) as error:
+        typer.echo(error.args[0], err=True)
+        raise typer.Exit(2) from None
+    try:
+        _run(converter, sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush succeeds
+        raise typer.Exit(_BROKEN_PIPE) from None
+    except OSError as error:
+        typer.echo(f"normalize: reading or writing failed: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(converter.counts.summary(), err=True)
+    if converter.counts.failed:
+        raise typer.Exit(1)
+
+
+def _converter(market: Market, instruments: Path | None, engine: EngineName | None) -> Converter:
+    names = Names({}, market.quotes) if instruments is None else Names.of(saved_list.instruments(instruments, market))
+    if engine is None and kernel.load() is None:
+        typer.echo("the compiled engine is not used: the plain one decodes, slower", err=True)
+        engine = EngineName.PLAIN
+    return Converter(market, names, compiled=engine is not EngineName.PLAIN)
+
+
+def _run(converter: Converter, source: BinaryIO, sink: BinaryIO) -> None:
+    """Read, convert, write, in constant memory."""
+    convert, counts = converter.convert, converter.counts
+    shows_progress = sys.stderr.isatty()
+    due_s = time.monotonic() + _PROGRESS_S
+    parts: list[bytes] = []
+    size = number = 0
+    for number, line in enumerate(_lines(source), 1):
+        if shows_progress and number % _PROGRESS_LINES == 0 and time.monotonic() >= due_s:
+            due_s = time.monotonic() + _PROGRESS_S
+            typer.echo(f"\r{number:,} messages, {counts.events.total():,} events", nl=False, err=True)
+        if line.isspace():
+            continue
+        try:
+            events = convert(line) if len(line) <= MOST_BYTES else _too_long()
+        except Malformed as problem:
+            counts.fail(number)
+            typer.echo(f"line {number}: {shown(str(problem), 400)}", err=True)
+            continue
+        parts.append(events)
+        size += len(events)
+        if size >= _BLOCK:
+            sink.write(b"".join(parts))
+            parts, size = [], 0
+    sink.write(b"".join(parts))
+    sink.flush()
+    if shows_progress and number >= _PROGRESS_LINES:
+        typer.echo("\r" + " " * 60 + "\r", nl=False, err=True)
+
+
+def _too_long() -> NoReturn:
+    raise Malformed(f"longer than {MOST_BYTES >> 20} MiB")
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    """Lines; of one that is too long only so much that this shows."""
+    while line := source.readline(MOST_BYTES + 1):
+        yield line
+        if len(line) > MOST_BYTES:
+            while line and not line.endswith(b"\n"):
+                line = source.readline(_BLOCK)
