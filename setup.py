@@ -3,7 +3,7 @@
 from setuptools import Extension, setup
 
 SHARD = "shard/marketfeed_shard"
-MODULES = ("kernel._tables", "kernel._walk", "kernel._engine", "kernel._listener", "publishers._framing")
+MODULES = ("kernel._tables", "kernel._walk", "kernel._engine", "kernel._listener", "publishers._framing", "_marks")
 
 
 def kernel() -> list[Extension]:

@@ -6,10 +6,13 @@ event what went out; the operating system keeps what was written. A shard that s
 
 from __future__ import annotations
 
+import importlib
 import mmap
 import struct
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from marketfeed_shard.batch import POSITION, SLOT, WIDTH, Batch
@@ -20,6 +23,18 @@ _MAGIC = b"mfprog1\n"
 _NAME_BYTES = 112
 _MARK = struct.Struct("<qq")
 _RECORD_BYTES = _NAME_BYTES + _MARK.size
+
+
+def _write_plain(records: memoryview, record_bytes: int, mark_at: int, index: array[int], received_ns: int) -> None:
+    """As `_marks.write`, which see; the last event of a stream is its mark."""
+    last = {index[at + SLOT]: index[at + POSITION] for at in range(0, len(index), WIDTH)}
+    for slot, position in last.items():
+        _MARK.pack_into(records, slot * record_bytes + mark_at, position, received_ns)
+
+
+_write: Callable[[memoryview, int, int, array[int], int], None] = _write_plain
+if find_spec("marketfeed_shard._marks") is not None:
+    _write = importlib.import_module("marketfeed_shard._marks").write
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +54,29 @@ class Progress:
         self._path = path
         self.known = _read(path)
         """Stream name → mark, as the earlier process left it."""
-        self._names: list[str] = []
         self._map: mmap.mmap | None = None
+        self._records: memoryview | None = None
 
     def resize(self, names: list[str]) -> None:
-        """Give every stream its record, in the order of the slots; marks that are there are kept."""
+        """Give every stream its record, in the order of the slots. Marks are kept, those of other streams too."""
         marks = {**self.known, **self.marks()}
-        capacity = max(64, 2 * len(names))
+        names = [*names, *sorted(marks.keys() - set(names))]
         fresh = self._path.with_suffix(".new")
         with fresh.open("w+b") as file:
-            file.truncate(_HEADER.size + capacity * _RECORD_BYTES)
+            file.truncate(_HEADER.size + max(1, len(names)) * _RECORD_BYTES)
             mapped = mmap.mmap(file.fileno(), 0)
-        mapped[: _HEADER.size] = _HEADER.pack(_MAGIC, capacity)
-        for slot, name in enumerate(names):
-            at = _HEADER.size + slot * _RECORD_BYTES
+        mapped[: _HEADER.size] = _HEADER.pack(_MAGIC, len(names))
+        for at, name in enumerate(names):
             encoded = name.encode()
             if len(encoded) > _NAME_BYTES:
                 raise ValueError(f"stream name longer than {_NAME_BYTES} bytes: {name}")
-            mapped[at : at + len(encoded)] = encoded
             mark = marks.get(name, Mark(UNKNOWN, 0))
-            _MARK.pack_into(mapped, at + _NAME_BYTES, mark.position, mark.received_ns)
+            start = _HEADER.size + at * _RECORD_BYTES
+            mapped[start : start + len(encoded)] = encoded
+            _MARK.pack_into(mapped, start + _NAME_BYTES, mark.position, mark.received_ns)
         fresh.replace(self._path)
-        if self._map is not None:
-            self._map.close()
-        self._map, self._names = mapped, list(names)
+        self.close()
+        self._map, self._records = mapped, memoryview(mapped)[_HEADER.size :]
 
     def marks(self) -> dict[str, Mark]:
         """What is written now, for streams that have a mark."""
@@ -70,22 +84,15 @@ class Progress:
 
     def commit(self, batch: Batch) -> None:
         """All sinks have answered for these events."""
-        mapped = self._map
-        if mapped is None:
-            return
-        last: dict[int, int] = {}
-        index: array[int] = batch.index
-        for at in range(0, len(index), WIDTH):
-            last[index[at + SLOT]] = index[at + POSITION]
-        for slot, position in last.items():
-            at = _HEADER.size + slot * _RECORD_BYTES + _NAME_BYTES
-            _MARK.pack_into(mapped, at, position, batch.received_ns)
+        if self._records is not None:
+            _write(self._records, _RECORD_BYTES, _NAME_BYTES, batch.index, batch.received_ns)
 
     def close(self) -> None:
         """Let go of the file; it stays."""
-        if self._map is not None:
+        if self._map is not None and self._records is not None:
+            self._records.release()
             self._map.close()
-            self._map = None
+            self._map = self._records = None
 
 
 def _read(path: Path) -> dict[str, Mark]:

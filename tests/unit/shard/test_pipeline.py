@@ -117,7 +117,8 @@ def test_the_events_of_one_read_are_one_batch_in_order(bed: Bed) -> None:
     bed.feed(trade(1), bbo(7, "ETHUSDT"), trade(2))
     assert len(bed.sink.batches) == 1
     assert [(e["type"], e["symbol"], e["n"]) for e in bed.take()] == [
-        ("gap", "BTC-USDT", 1), ("trade", "BTC-USDT", 2), ("gap", "ETH-USDT", 1), ("bbo", "ETH-USDT", 2), ("trade", "BTC-USDT", 3),
+        ("gap", "BTC-USDT", 1), ("trade", "BTC-USDT", 2), ("gap", "ETH-USDT", 1), ("bbo", "ETH-USDT", 2),
+        ("trade", "BTC-USDT", 3),
     ]  # fmt: skip
 
 
