@@ -85,6 +85,8 @@ class Grpc:
             await asyncio.gather(self._listening, return_exceptions=True)
         if self._server is not None:
             await self._server.stop(deadline_s)
+        for subscription in self._subscriptions:
+            subscription.abandon()
 
     def report(self) -> PublisherReport:
         """For `/status`."""
@@ -159,10 +161,10 @@ class Grpc:
                     return
                 else:
                     await waker.wait()
+        except grpc.aio.InternalError:
+            pass  # the client left while it was being written to
         finally:
             self._wakers.discard(waker)
-            if self._closing:
-                subscription.abandon()
             self._subscriptions.remove(subscription)
 
 
