@@ -7,6 +7,9 @@ import typer
 from marketfeed_cli.bench import bench
 from marketfeed_cli.demo import demo
 from marketfeed_cli.normalize import normalize
+from marketfeed_cli.plan import plan
+from marketfeed_cli.simulate import simulate
+from marketfeed_cli.validate import validate
 
 app = typer.Typer(
     name="marketfeed",
@@ -18,6 +21,9 @@ app = typer.Typer(
 app.command()(bench)
 app.command()(demo)
 app.command()(normalize)
+app.command()(plan)
+app.command()(simulate)
+app.command()(validate)
 
 
 def main() -> None:

@@ -1,0 +1,86 @@
+"""The simulator's own HTTP paths, for a test that runs it as a process: `/sim/state`, `/sim/stall?connection=1` and so on.
+
+A command's name and parameters are those of the methods of `Faults` and `Simulator`; the HTTP method is not looked at.
+Answers are JSON: `{"result": …}`, or status 400 and `{"error": …}`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from marketfeed_simulator.faults import Corruption
+
+if TYPE_CHECKING:
+    from marketfeed_simulator.server import Simulator
+
+PREFIX: Final = "/sim/"
+_ON_FAULTS: Final = tuple("stall freeze slow silence gap duplicate reorder corrupt reject_subscribes refuse ban clear".split())
+_ON_SIMULATOR: Final = ("pause", "resume", "emit", "set_rate", "cut", "expire", "announce_shutdown")
+
+
+class _BadCommandError(ValueError):
+    """The message is for whoever sent it."""
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is one of the simulator's own."""
+    return path.startswith(PREFIX)
+
+
+async def act(simulator: Simulator, path: str, query: Mapping[str, str]) -> tuple[int, str]:
+    """Do what a path says; HTTP status and body."""
+    name = path.removeprefix(PREFIX)
+    try:
+        if name == "state":
+            return 200, json.dumps(_state(simulator))
+        command = _command(simulator, name)
+        result = command(**_arguments(command, query))
+        if inspect.isawaitable(result):
+            result = await result
+    except (_BadCommandError, TypeError) as error:
+        return 400, json.dumps({"error": str(error)})
+    return 200, json.dumps({"result": result})
+
+
+def _command(simulator: Simulator, name: str) -> Callable[..., Any]:
+    owner = simulator.faults if name in _ON_FAULTS else simulator
+    if name not in (*_ON_FAULTS, *_ON_SIMULATOR):
+        known = ", ".join(("state", *_ON_FAULTS, *_ON_SIMULATOR))
+        raise _BadCommandError(f"unknown command {name!r}; there are {known}")
+    command: Callable[..., Any] = getattr(owner, name)
+    return command
+
+
+def _state(simulator: Simulator) -> dict[str, Any]:
+    return {
+        "connections": [
+            {"connection": number, "streams": list(session.topics)} for number, session in simulator.connections.items()
+        ],
+        "sent": simulator.sent,
+        "running": simulator.pump.running.is_set(),
+        "violations": [violation._asdict() for violation in simulator.violations],
+    }
+
+
+def _arguments(command: Callable[..., Any], query: Mapping[str, str]) -> dict[str, Any]:
+    """The query as the command's parameters have it; `null` is None."""
+    parameters = inspect.signature(command).parameters
+    unknown = query.keys() - parameters.keys()
+    if unknown:
+        raise _BadCommandError(f"unknown parameter {min(unknown)!r}; there are {', '.join(parameters) or 'none'}")
+    return {name: _value(name, text, str(parameters[name].annotation)) for name, text in query.items()}
+
+
+def _value(name: str, text: str, annotation: str) -> Any:
+    kinds = annotation.split(" | ")
+    if text == "null" and "None" in kinds:
+        return None
+    if kinds[0] == "Corruption" and text not in get_args(Corruption):
+        raise _BadCommandError(f"{name}={text}: there are {', '.join(get_args(Corruption))}")
+    try:
+        return {"int": int, "float": float}.get(kinds[0], str)(text)
+    except ValueError:
+        raise _BadCommandError(f"{name}={text} is no {kinds[0]}") from None

@@ -1,0 +1,119 @@
+"""The symbols that a simulated exchange lists: names, and how many decimals their prices and sizes have."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+# Base, quote, price (whose decimals are the tick's), decimals of a size.
+_KNOWN = [
+    line.split()
+    for line in """
+    BTC USDT 61837.63 5
+    ETH USDT 2683.41 4
+    BNB USDT 571.80 3
+    SOL USDT 163.52 3
+    XRP USDT 0.6213 0
+    DOGE USDT 0.10734 0
+    ADA USDT 0.3587 1
+    TRX USDT 0.1274 1
+    AVAX USDT 23.46 2
+    LINK USDT 10.87 2
+    DOT USDT 4.812 2
+    LTC USDT 63.58 3
+    BCH USDT 351.4 3
+    UNI USDT 6.254 2
+    NEAR USDT 4.273 1
+    ATOM USDT 4.816 2
+    APT USDT 6.58 2
+    FIL USDT 3.954 2
+    ETC USDT 19.87 2
+    XLM USDT 0.1023 0
+    SUI USDT 0.9421 1
+    ARB USDT 0.5738 1
+    OP USDT 1.482 2
+    INJ USDT 20.18 2
+    AAVE USDT 101.47 3
+    SHIB USDT 0.00001412 0
+    PEPE USDT 0.00000831 0
+    WIF USDT 1.764 2
+    SEI USDT 0.2916 1
+    TIA USDT 5.637 2
+    ETH BTC 0.04339 4
+    BNB BTC 0.009247 3
+    SOL BTC 0.0026443 2
+    BTC USDC 61842.05 5
+    ETH USDC 2683.77 4
+    BTC FDUSD 61839.48 5
+    ETH FDUSD 2683.52 4
+    BTC EUR 56611.22 5
+    SOL ETH 0.06094 3
+    DOGE BTC 0.00000174 0
+    """.strip().splitlines()
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One symbol."""
+
+    base: str
+    quote: str
+    price_ticks: int
+    """About where it trades, in ticks."""
+    tick_decimals: int
+    lot_decimals: int
+
+    @property
+    def native(self) -> str:
+        """As Binance writes it."""
+        return self.base + self.quote
+
+    @property
+    def tick_size(self) -> str:
+        return decimal(1, self.tick_decimals)
+
+    @property
+    def lot_size(self) -> str:
+        return decimal(1, self.lot_decimals)
+
+
+def decimal(units: int, decimals: int) -> str:
+    """So many units of the last decimal as exact text of eight decimals, or of more where there are more."""
+    places = max(decimals, 8)
+    whole, rest = divmod(units * 10 ** (places - decimals), 10**places)
+    return f"{whole}.{rest:0{places}d}"
+
+
+def listings(count: int) -> list[Listing]:
+    """The first so many: those that everybody knows, then `SYM041USDT` and so on."""
+    known = [_known(line) for line in _KNOWN[:count]]
+    return known + [_made(f"SYM{number:03d}", "USDT") for number in range(len(known) + 1, count + 1)]
+
+
+def named(symbols: Iterable[str]) -> list[Listing]:
+    """Listings of these symbols, written `BTC-USDT`. Raises `ValueError` for one that is written otherwise or twice."""
+    known = {tuple(line[:2]): line for line in _KNOWN}
+    found: dict[str, Listing] = {}
+    for symbol in symbols:
+        base, _, quote = symbol.partition("-")
+        if not base or not quote or "-" in quote:
+            raise ValueError(f"{symbol!r} is no spot symbol: write it as BTC-USDT")
+        if symbol in found:
+            raise ValueError(f"{symbol} is named twice")
+        line = known.get((base, quote))
+        found[symbol] = _known(line) if line else _made(base, quote)
+    return list(found.values())
+
+
+def _known(line: list[str]) -> Listing:
+    base, quote, price, lot_decimals = line
+    whole, _, rest = price.partition(".")
+    return Listing(base, quote, int(whole + rest), len(rest), int(lot_decimals))
+
+
+def _made(base: str, quote: str) -> Listing:
+    """Decimals and price follow from the name, so that they are the same in every run."""
+    number = zlib.crc32(f"{base}-{quote}".encode())
+    return Listing(base, quote, 1_000 + number % 90_000, number % 6, number % 4)

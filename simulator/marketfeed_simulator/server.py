@@ -1,0 +1,331 @@
+"""The simulated exchange as a server: WebSocket and HTTP on one port of the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import ssl
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from marketfeed.clock import Clock, SystemClock
+from marketfeed_simulator import control
+from marketfeed_simulator.exchange import Exchange, Session, Source
+from marketfeed_simulator.faults import Faults
+from marketfeed_simulator.generator import Generator
+from marketfeed_simulator.hub import Hub
+from marketfeed_simulator.keepalive import Due
+from marketfeed_simulator.ledger import Ledger
+from marketfeed_simulator.limits import AddressLimits, Violation
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.peer import Peer
+from marketfeed_simulator.pumps import MarketPump
+from marketfeed_simulator.replay import Replay, ReplayPump
+
+WRITE_LIMIT_BYTES = 1 << 18
+CLOSE_TIMEOUT_S = 2.0
+BACKLOG_BYTES = 64 << 20
+"""A reader that is behind by more is cut."""
+LIFETIME_OVER = (1001, "")
+PONG_TIMEOUT = (1008, "Pong timeout")
+TOO_MANY_REQUESTS = (1008, "Too many requests")
+_logger = logging.getLogger("marketfeed_simulator")
+
+
+class Simulator:
+    """A simulated exchange; `async with` starts and stops it. It may be started again, on the same port.
+
+    Without a `replay` its data is a market: `market`, of which all live feeds together bring `rate` messages per second (0: as
+    many as the slowest reader takes).
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        source: Market | Replay,
+        *,
+        rate: float = 1000.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        ledger: Ledger | None = None,
+        paused: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        """`port` 0: a free one. `paused`: nothing is sent before `resume` or `emit`. Raises `ValueError`."""
+        self.exchange = exchange
+        self.host, self.port = host, port
+        self.violations: list[Violation] = []
+        """Limits that clients broke, in order."""
+        self._clock = clock or SystemClock()
+        self.faults = Faults(self._clock.monotonic)
+        self.ledger = ledger
+        self._hub = Hub(exchange, self.faults, ledger, self._clock)
+        self.source: Source
+        self.pump: MarketPump | ReplayPump
+        if isinstance(source, Market):
+            generator = Generator(exchange, source)
+            self.source = generator
+            self.pump = MarketPump(exchange, generator, self._hub, self.faults, self._clock, rate)
+        else:
+            self.source = source.recording
+            self.pump = ReplayPump(source, self._hub, self._clock)
+        if not paused:
+            self.pump.running.set()
+        self._tls = tls
+        self._addresses: dict[str, AddressLimits] = {}
+        self._numbers = 0
+        self._server: Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---- life --------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        if self.ledger is not None:
+            self.ledger.close()
+
+    async def start(self) -> None:
+        """Accept connections. Raises `OSError` where the port is taken."""
+        self._server = await serve(
+            self._handle,
+            self.host,
+            self.port,
+            ssl=self._tls,
+            process_request=self._process_request,
+            create_connection=Peer,
+            compression=None,
+            ping_interval=None,
+            close_timeout=CLOSE_TIMEOUT_S,
+            write_limit=WRITE_LIMIT_BYTES,
+            max_queue=None,
+            server_header=None,
+            logger=_logger,
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._spawn(self.pump.run())
+        self._spawn(self._keep_house())
+
+    async def stop(self) -> None:
+        """Close all connections (1001) and the port."""
+        if self._server is None:
+            return
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._server.close()
+        await self._server.wait_closed()
+        self._server = None
+
+    async def kill(self) -> None:
+        """End as a process that dies does: every connection reset, nothing said."""
+        for peer in list(self._hub.peers.values()):
+            peer.reset()
+        await self.stop()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("the simulator has a fault of its own", exc_info=error)
+
+    # ---- what a test reads -------------------------------------------------------------------------------------------
+
+    @property
+    def ws_url(self) -> str:
+        return f"{'wss' if self._tls else 'ws'}://{self.host}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def connections(self) -> dict[int, Session]:
+        """Those that are open, by number, from 1 on in the order in which they came."""
+        return {number: peer.session for number, peer in self._hub.peers.items()}
+
+    @property
+    def sent(self) -> int:
+        """Data messages handed to sockets so far."""
+        return self._hub.sent
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Send nothing more; the market stands still, the recording waits."""
+        self.pump.running.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self.pump.running.set()
+
+    async def emit(self, messages: int) -> int:
+        """So many messages of live feeds at once, paused or not; how many there were: none where nobody is subscribed."""
+        if not isinstance(self.pump, MarketPump):
+            raise TypeError("a replay sends what was recorded, no more")
+        return await self.pump.emit(messages)
+
+    def set_rate(self, messages_per_second: float) -> None:
+        """From now on; 0: as fast as it is read."""
+        if not isinstance(self.pump, MarketPump):
+            raise TypeError("a replay has its own speed")
+        self.pump.rate = messages_per_second
+
+    def cut(self, connection: int | None = None, code: int | None = None, reason: str = "") -> int:
+        """End one connection or all: with a close frame of this code, or without one by a TCP reset. How many it were."""
+        peers = self._peers(connection)
+        for peer in peers:
+            if code is None:
+                peer.reset()
+            else:
+                self._close(peer, (code, reason))
+        return len(peers)
+
+    def expire(self, connection: int | None = None) -> int:
+        """End one connection or all as at the end of its lifetime. How many it were."""
+        return self.cut(connection, *LIFETIME_OVER)
+
+    def announce_shutdown(self, connection: int | None = None) -> int:
+        """Tell one connection or all that it is about to be closed; it is not. How many were told."""
+        peers = self._peers(connection)
+        for peer in peers:
+            peer.say(self.exchange.shutdown_notice(peer.session, self._clock.time_ns() // 1_000_000))
+        return len(peers)
+
+    def _peers(self, connection: int | None) -> list[Peer]:
+        peers = self._hub.peers
+        return [peer for number, peer in peers.items() if connection is None or number == connection]
+
+    # ---- a connection ------------------------------------------------------------------------------------------------
+
+    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        target = urlsplit(request.path)
+        path, query = unquote(target.path), dict(parse_qsl(target.query, keep_blank_values=True))
+        if control.is_ours(path):
+            return _response(*await control.act(self, path, query))
+        refusal = self.faults.refusal()
+        if refusal is not None:
+            status, seconds = refusal
+            if status in {418, 429}:
+                self._violation(None, "banned", path)
+            if status is None:
+                assert isinstance(connection, Peer)
+                connection.reset()
+                return _response(503, "{}")
+            return self._refused(status, seconds)
+        now_s = self._clock.monotonic()
+        address = self._addresses.setdefault(connection.remote_address[0], AddressLimits(self.exchange.limits))
+        session = self.exchange.open(path, query)
+        if session is None:
+            return self._rest(path, query, address, now_s)
+        refused = address.connect(now_s)
+        if refused is not None:
+            self._violation(None, refused.rule, path)
+            return self._refused(refused.status, refused.retry_after_s)
+        self._numbers += 1
+        assert isinstance(connection, Peer)
+        connection.begin(self._numbers, session, self.exchange.limits, self._flooded, self.faults.frozen)
+        return None
+
+    def _rest(self, path: str, query: dict[str, str], address: AddressLimits, now_s: float) -> Response:
+        reply = self.exchange.http(path, query, self.source)
+        if reply is None:
+            return _response(404, '{"code":404,"msg":"there is nothing at this path"}')
+        refused = address.call(reply.weight, now_s)
+        if refused is not None:
+            self._violation(None, refused.rule, path)
+            return self._refused(refused.status, refused.retry_after_s)
+        return _response(reply.status, reply.body)
+
+    def _refused(self, status: int, seconds: float) -> Response:
+        endless = seconds == float("inf")
+        until_ms = 0 if endless else self._clock.time_ns() // 1_000_000 + round(seconds * 1000)
+        return _response(status, self.exchange.refused(status, until_ms), None if endless else seconds)
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        assert isinstance(connection, Peer)
+        limit = self.exchange.limits.streams_per_connection
+        self._hub.join(connection)
+        try:
+            if len(connection.session.topics) > limit:
+                self._violation(connection.number, "streams_per_connection", f"{len(connection.session.topics)} in the URL")
+                await connection.close(1008, "Invalid request")
+            async for text in connection:
+                if not connection.doomed:
+                    async with connection.turn:
+                        self._hear(connection, text if isinstance(text, str) else text.decode(errors="replace"))
+        except ConnectionClosed:
+            return  # however it ended, it is over
+        finally:
+            self._hub.leave(connection)
+
+    def _hear(self, peer: Peer, text: str) -> None:
+        answer = self.exchange.receive(peer.session, text, self.faults.rejection)
+        for reply in answer.replies:
+            peer.say(reply)
+        if answer.violation is not None:
+            self._violation(peer.number, "streams_per_connection", answer.violation)
+        self._hub.update(peer)
+        if answer.close is not None:
+            peer.doomed = True
+            self._close(peer, answer.close)
+
+    def _flooded(self, peer: Peer) -> None:
+        window = self.exchange.limits.client_messages
+        self._violation(peer.number, "client_messages", f"more than {window.count} within {window.seconds:g} s")
+        self._close(peer, TOO_MANY_REQUESTS)
+
+    def _close(self, peer: Peer, how: tuple[int, str]) -> None:
+        peer.flush(0.0)
+        self._spawn(peer.close(*how))
+
+    def _violation(self, connection: int | None, rule: str, detail: str) -> None:
+        self.violations.append(Violation(self._clock.time_ns(), connection, rule, detail))
+
+    async def _keep_house(self) -> None:
+        """Pings, connections without pongs, those that are too old, those that do not read."""
+        limits = self.exchange.limits
+        while True:
+            await asyncio.sleep(min(0.5, limits.ping_interval_s / 4, limits.ping_timeout_s / 4, limits.lifetime_s / 4))
+            now_s = asyncio.get_running_loop().time()
+            for peer in list(self._hub.peers.values()):
+                if not peer.is_open:
+                    continue
+                due = peer.heartbeat.due(now_s)
+                if due is Due.CUT:
+                    self._violation(peer.number, "pong", f"no pong within {limits.ping_timeout_s:g} s")
+                    self._close(peer, PONG_TIMEOUT)
+                elif now_s - peer.opened_s >= limits.lifetime_s:
+                    self._close(peer, LIFETIME_OVER)
+                elif peer.transport.get_write_buffer_size() > BACKLOG_BYTES:
+                    self._violation(peer.number, "slow_reader", f"more than {BACKLOG_BYTES >> 20} MiB behind")
+                    peer.reset()
+                elif due is Due.PING:
+                    peer.send_ping(b"%d" % (self._clock.time_ns() // 1_000_000), now_s)
+
+
+def _response(status: int, body: str, retry_after_s: float | None = None) -> Response:
+    content = body.encode()
+    headers = Headers([("Content-Type", "application/json"), ("Content-Length", str(len(content))), ("Connection", "close")])
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after_s)))
+    return Response(status, http.HTTPStatus(status).phrase, headers, content)
