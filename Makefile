@@ -58,5 +58,5 @@ lock:  ## Write requirements.lock anew; UPGRADE=1 takes the newest versions
 
 clean:  ## Remove what is built: .venv, build, caches
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -f shard/marketfeed_shard/kernel/*.so
+	find shard -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

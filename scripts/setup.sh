@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
-kernel=shard/marketfeed_shard/kernel
+shard=shard/marketfeed_shard
 apt_lists_fresh=no
 
 say() { printf '==> %s\n' "$*"; }
@@ -94,10 +94,11 @@ ensure_compiler() {
 
 ensure_project() {
     local wanted
-    wanted="$(sum_of pyproject.toml setup.py "$kernel"/*.py[xd] "$venv/.packages") compiler=$(can_compile && echo yes || echo no)"
+    wanted="$(sum_of pyproject.toml setup.py $(find "$shard" -name '*.py[xd]' | sort) "$venv/.packages") compiler=$(can_compile && echo yes || echo no)"
     if [ "$(cat "$venv/.project" 2>/dev/null)" != "$wanted" ] || [ ! -x "$venv/bin/marketfeed" ]; then
         say "the project and its kernel (half a minute)"
-        rm -rf build "$kernel"/*.so "$venv/.project"
+        rm -rf build "$venv/.project"
+        find "$shard" -name '*.so' -delete
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ||
             fail "the project could not be installed: see pip's message above."
         echo "$wanted" >"$venv/.project"
