@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic.alias_generators import to_camel
 
 API_VERSION = "marketfeed.dev/v1alpha1"
 KIND = "MarketFeed"
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+IN_MANIFEST: Final = {"manifest": True}
+"""Context of pydantic's validation: the text was written by a person, so a duration must name its unit."""
+SYMBOLS_OF_A_SOURCE: Final = 2000
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(r"(\d+)(Ki|Mi|Gi|k|M|G)?")
+_QUANTITY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|k|M|G)?")
 _UNIT_BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
-def _duration_s(value: Any) -> Any:
+def seconds(text: str) -> float:
+    """A duration such as `500ms` or `30s`, in seconds. Raises `ValueError`."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError("is no duration; write a number and ms, s, m or h, such as 30s")
+    return float(found[1]) * _UNIT_S[found[2]]
+
+
+def _duration_s(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
-        found = _DURATION.fullmatch(value)
-        if found is None:
-            raise ValueError("is no duration: write a number and ms, s, m or h, such as 30s")
-        return float(found[1]) * _UNIT_S[found[2]]
+        return seconds(value)
+    if info.context == IN_MANIFEST:
+        raise ValueError("is a duration without a unit; write a number and ms, s, m or h, such as 30s")
     return value
 
 
@@ -30,7 +40,7 @@ def _quantity_bytes(value: Any) -> Any:
     if isinstance(value, str):
         found = _QUANTITY.fullmatch(value)
         if found is None:
-            raise ValueError("is no quantity of bytes: write a number and Ki, Mi or Gi, such as 64Mi")
+            raise ValueError("is no quantity of bytes; write a number and Ki, Mi or Gi, such as 64Mi")
         return int(found[1]) * _UNIT_BYTES[found[2] or ""]
     return value
 
@@ -66,7 +76,7 @@ class SymbolSelector(Model):
     quote: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    limit: int | None = Field(default=None, ge=1, le=2000)
+    limit: int | None = Field(default=None, ge=1, le=SYMBOLS_OF_A_SOURCE)
 
 
 class Endpoint(Model):
@@ -102,7 +112,7 @@ class Source(Model):
     symbols: tuple[str, ...] | None = None
     symbol_selector: SymbolSelector | None = None
     channels: tuple[str, ...]
-    book_depth: int | None = Field(default=None, ge=1)
+    book_depth: int | None = Field(default=None, ge=1, le=5000)
     backfill: bool = True
     transport: Literal["picows", "websockets"] = "picows"
     proxy: Proxy | None = None
@@ -205,9 +215,9 @@ class Sharding(Model):
     """How a feed is spread over shards."""
 
     connections_per_shard: int | None = Field(default=None, ge=1, le=1000)
-    max_messages_per_second: float | None = Field(default=None, gt=0)
-    legs: Literal[1, 2] = 1
-    replicas: Literal[1, 2] = 1
+    max_messages_per_second: float | None = Field(default=None, ge=1)
+    legs: int = Field(default=1, ge=1, le=2)
+    replicas: int = Field(default=1, ge=1, le=2)
 
 
 class Watchdog(Model):
@@ -231,17 +241,11 @@ class Template(Model):
     labels: dict[str, str] | None = None
 
 
-def _not_empty(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    if not sources:
-        raise ValueError("is empty: name at least one source")
-    return sources
-
-
 class MarketFeedSpec(Model):
     """The wanted state."""
 
     paused: bool = False
-    sources: Annotated[tuple[Source, ...], AfterValidator(_not_empty), Field(max_length=32)]
+    sources: tuple[Source, ...] = Field(max_length=32)
     publishers: Publishers
     sharding: Sharding = Sharding()
     watchdog: Watchdog = Watchdog()

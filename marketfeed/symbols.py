@@ -13,6 +13,7 @@ _CODE = r"[^\W_a-z]+"
 SYMBOL_PATTERN = rf"{_CODE}-{_CODE}(-PERP|-\d{{6}})?"
 """BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd: upper case, digits, other letters as the exchange has them."""
 _symbol = re.compile(SYMBOL_PATTERN).fullmatch
+_code = re.compile(_CODE).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Instrument:
 def is_symbol(text: str) -> bool:
     """Whether a text is a normalised symbol."""
     return _symbol(text) is not None
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is the code of an asset, such as BTC."""
+    return _code(text) is not None
 
 
 class Names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -159,3 +160,7 @@ class Market:
     """A decoded message without a topic of its own (a raw stream) → one with it, or the message unchanged."""
     refusal: Callable[[int, float | None], Closing] = http_refusal
     """(HTTP status, seconds of its Retry-After) → how to come back."""
+    volumes_path: str | None = None
+    """Where the exchange tells 24 h volumes of all its instruments; null: it does not."""
+    volumes: Callable[[Any], dict[str, Decimal]] = lambda body: {}
+    """Decoded body from there → 24 h quote volume by native symbol."""

@@ -1,0 +1,78 @@
+"""What the manifest's contract has and this version cannot run yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from marketfeed.problem import Problem
+from marketfeed.resource import Grpc, MarketFeed, Publisher, Redis, Source
+
+LIVE_CHANNELS: Final = ("trades", "bbo")
+"""Channels that a shard runs; offline all are decoded."""
+LIVE_PUBLISHERS: Final = ("redisPubSub", "grpc")
+"""Sinks that a shard has."""
+
+
+def unsupported(feed: MarketFeed) -> list[Problem]:
+    """What is valid and cannot be run by this version."""
+    return [
+        *(problem for i, source in enumerate(feed.spec.sources) for problem in _source(source, f"spec.sources[{i}]")),
+        *_publishers(feed),
+        *_sharding(feed),
+    ]
+
+
+def _not_yet(path: str, what: str, way_out: str) -> Problem:
+    return Problem(path, f"{what} cannot be run by this version yet", way_out)
+
+
+def _source(source: Source, path: str) -> Iterator[Problem]:
+    for i, channel in enumerate(source.channels):
+        if channel not in LIVE_CHANNELS:
+            yield _not_yet(f"{path}.channels[{i}]", f"channel {channel}", f"run {', '.join(LIVE_CHANNELS)}")
+    if source.transport != "picows":
+        yield _not_yet(f"{path}.transport", f"transport {source.transport}", "leave it out: picows is the default")
+    if source.proxy is not None:
+        yield _not_yet(f"{path}.proxy", "a proxy", "leave it out")
+    if source.endpoint is not None:
+        for name in ("ws_public", "ws_market", "ws_business"):
+            if getattr(source.endpoint, name) is not None:
+                field = f"{path}.endpoint.ws{name.removeprefix('ws_').capitalize()}"
+                yield _not_yet(field, "an address that this exchange does not keep apart", "write it as ws")
+
+
+def _publishers(feed: MarketFeed) -> Iterator[Problem]:
+    for name, field in type(feed.spec.publishers).model_fields.items():
+        publisher = getattr(feed.spec.publishers, name)
+        kind = field.alias or name
+        path = f"spec.publishers.{kind}"
+        if publisher is None:
+            continue
+        if kind not in LIVE_PUBLISHERS:
+            yield _not_yet(path, f"publisher {kind}", f"run {' or '.join(LIVE_PUBLISHERS)}")
+        else:
+            yield from _publisher(publisher, kind, path)
+
+
+def _publisher(publisher: Publisher, kind: str, path: str) -> Iterator[Problem]:
+    if publisher.encoding != "json":
+        yield _not_yet(f"{path}.encoding", f"encoding {publisher.encoding}", "run json")
+    if isinstance(publisher, Redis):
+        if publisher.sentinel is not None:
+            yield _not_yet(f"{path}.sentinel", "a Redis behind sentinels", "give its url")
+        if publisher.cluster:
+            yield _not_yet(f"{path}.cluster", "a Redis cluster", "give the url of a single Redis")
+    if isinstance(publisher, Grpc):
+        if publisher.tls is not None:
+            yield _not_yet(f"{path}.tls", "TLS of grpc", "leave it out")
+        if publisher.slow_client != "drop-oldest":
+            yield _not_yet(f"{path}.slowClient", f"slowClient {publisher.slow_client}", "run drop-oldest")
+
+
+def _sharding(feed: MarketFeed) -> Iterator[Problem]:
+    sharding = feed.spec.sharding
+    if sharding.legs != 1:
+        yield _not_yet("spec.sharding.legs", f"legs: {sharding.legs}", "run legs: 1")
+    if sharding.replicas != 1:
+        yield _not_yet("spec.sharding.replicas", f"replicas: {sharding.replicas}", "run replicas: 1")
