@@ -1,0 +1,46 @@
+"""A hundred thousand broken frames: the compiled engine may decline, it never differs, and the plain one never fails."""
+
+from __future__ import annotations
+
+from itertools import islice
+from random import Random
+
+import pytest
+from engines import Both, needs_kernel
+from mutations import mutated
+from other_exchanges import MARKETS, symbol_of
+from recordings import captures, lines, needs_recordings
+
+pytestmark = [needs_recordings, needs_kernel, pytest.mark.timeout(300)]
+
+SEED = 20_261_125
+FRAMES = {"binance": 100_000, "bybit": 20_000, "okx": 20_000, "kraken": 20_000}
+
+
+def sampled(exchange: str, market: str, random: Random) -> list[bytes]:
+    """Up to 150 messages of each file, from all over it, so that rare kinds are there as often as common ones."""
+    frames: list[bytes] = []
+    for path in captures(exchange, market):
+        read = list(islice(lines(path), 20_000))
+        frames += random.sample(read, min(150, len(read)))
+    return frames
+
+
+@pytest.mark.parametrize("exchange", FRAMES)
+def test_engines_agree_on_mutated_frames(exchange: str) -> None:
+    random = Random(f"{SEED} {exchange}")
+    markets = [market for e, market in MARKETS if e == exchange]
+    accepted = malformed = 0
+    for market in markets:
+
+        def names(native: str, market: str = market) -> str | None:
+            return symbol_of(exchange, market, native)
+
+        both = Both(MARKETS[exchange, market], names)
+        frames = sampled(exchange, market, random)
+        for _ in range(FRAMES[exchange] // len(markets)):
+            events = both.events(mutated(random.choice(frames), random))
+            malformed += events is None
+        accepted += both.accepted
+    assert accepted > FRAMES[exchange] // 20  # the mutations are mild enough to mean something
+    assert malformed > FRAMES[exchange] // 5  # and hard enough
