@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio.connection import SSLConnection, parse_url
 
@@ -95,12 +95,11 @@ class RedisConnection(asyncio.Protocol):
         self._reply: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        connected = transport.get_extra_info("socket")
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by inheritance
+        connected = self.transport.get_extra_info("socket")
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         self.on_data(data)
