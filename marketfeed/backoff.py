@@ -8,7 +8,7 @@ from collections.abc import Callable
 class Backoff:
     """Waits between attempts: each one a random part of a bound that doubles, until a success has lasted."""
 
-    def __init__(self, random: Callable[[], float], base_s: float = 0.5, most_s: float = 60.0, stable_s: float = 60.0) -> None:
+    def __init__(self, random: Callable[[], float], base_s: float = 0.5, most_s: float = 30.0, stable_s: float = 60.0) -> None:
         """`random`: 0.0 to 1.0. `stable_s`: a success that lasted so long begins anew."""
         self._random = random
         self._base_s = base_s

@@ -82,7 +82,9 @@ def command(
 
 def main() -> None:
     """Entry point."""
-    typer.run(command)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    app()
 
 
 if __name__ == "__main__":

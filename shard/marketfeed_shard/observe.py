@@ -105,13 +105,13 @@ class Observer:
     def _waiting_because(self, waiting: Sequence[int]) -> Iterable[str]:
         first = ", ".join(self._names(waiting)[:3])
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        yield f"{len(waiting)} streams are not subscribed: {first}{more}"
+        yield f"streams not subscribed: {len(waiting)} ({first}{more})"
         banned_s = self.manager.banned_for_s(self._clock.monotonic())
         if banned_s:
             yield f"no connection is attempted for {banned_s:.0f} s: {self.manager.ban_reason}"
         errors = Counter(c.error for c in self.manager.connections if not c.is_open and c.error)
         for error, count in sorted(errors.items()):
-            yield f"{count} connections are down: {error}"
+            yield f"connections down: {count} ({error})"
 
     def _connection(self, connection: Connection, now_ns: int) -> ConnectionReport:
         last_ns = self._times.last_message_ns(connection.key) if connection.is_open else 0

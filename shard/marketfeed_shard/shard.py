@@ -147,11 +147,12 @@ class Shard:
 
     async def _sinks_connected(self) -> None:
         """Wait for the sinks, so that the first events do not wait for them."""
-        connected = asyncio.gather(*(publisher.ready.wait() for publisher in self._publishers))
+        connected = {asyncio.ensure_future(publisher.connected()): publisher.name for publisher in self._publishers}
+        everything = asyncio.gather(*connected)
         stopped = asyncio.ensure_future(self._stop.wait())
-        both: set[asyncio.Future[Any]] = {connected, stopped}
+        both: set[asyncio.Future[Any]] = {everything, stopped}
         await asyncio.wait(both, timeout=SINKS_S, return_when=asyncio.FIRST_COMPLETED)
-        late = [publisher.name for publisher in self._publishers if not publisher.ready.is_set()]
+        late = [name for future, name in connected.items() if not future.done()]
         if late:
             log.warning("not connected within %g s: %s; going on", SINKS_S, ", ".join(late))
         for future in both:

@@ -220,7 +220,7 @@ class Manager:
 
     def unproven(self) -> list[int]:
         """Streams that delivered nothing since they were first subscribed."""
-        return [slot for slot, pulse in self._pulses.items() if not pulse.proven]
+        return [slot for slot, pulse in self._pulses.items() if self._streams.messages(slot) == pulse.began_count]
 
     def rejected(self) -> dict[int, str]:
         """Streams whose name the exchange refuses, with its reason."""
