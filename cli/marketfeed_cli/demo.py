@@ -58,7 +58,9 @@ def start(children: Children, manifest: dict[str, Any], rate: float, folder: Pat
     children.start("simulator", [*MARKETFEED, *simulate.split()]).wait_for_line(r"listening ")
     feed = folder / "feed.yaml"
     feed.write_text(yaml.safe_dump(relocated(manifest, port, grpc_port)))
-    run = children.start("run", [*MARKETFEED, "run", "-f", feed, "--status-addr", f"{HOST}:{status_port}"])
+    run = children.start(
+        "run", [*MARKETFEED, "run", "-f", feed, "--status-addr", f"{HOST}:{status_port}", "--state", folder / "state"]
+    )
 
     def ready() -> int | None:
         try:

@@ -38,6 +38,17 @@ def _bound(held: ExitStack, port: int) -> int:
     return number
 
 
+def is_free(port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
 def accepts(port: int) -> bool:
     """Whether a server listens there."""
     with socket.socket() as probe:

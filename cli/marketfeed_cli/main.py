@@ -8,6 +8,7 @@ from marketfeed_cli.bench import bench
 from marketfeed_cli.demo import demo
 from marketfeed_cli.normalize import normalize
 from marketfeed_cli.plan import plan
+from marketfeed_cli.run import run
 from marketfeed_cli.simulate import simulate
 from marketfeed_cli.validate import validate
 
@@ -22,6 +23,7 @@ app.command()(bench)
 app.command()(demo)
 app.command()(normalize)
 app.command()(plan)
+app.command()(run)
 app.command()(simulate)
 app.command()(validate)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import ValidationError
 
@@ -56,17 +56,24 @@ def forget(folder: Path, shard: str) -> None:
     (folder / shard / ASSIGNMENT).unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[int | None]:
-    """Hold the folder for one run and its shards; yields the lock's descriptor, or None where another holds it.
+TryLock: TypeAlias = Callable[[], int | None]
 
-    Shards inherit the descriptor, so that the folder stays locked until the last of them is gone.
+
+@contextmanager
+def lockable(folder: Path) -> Iterator[TryLock]:
+    """A folder that one run and its shards may hold. What it yields takes the lock: its descriptor, or None while it is held.
+
+    Shards inherit the descriptor, so that the folder stays locked until the last of them is gone. Raises `OSError` where
+    the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield file.fileno()
+
+        def lock_now() -> int | None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            return file.fileno()
+
+        yield lock_now

@@ -1,0 +1,98 @@
+"""What a new plan asks of the shards that run on this machine. Decisions, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from marketfeed.assignment import Assignment
+from marketfeed.planner import succeed
+from marketfeed.problem import NotAccepted, Problem
+
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 30.0
+STABLE_S: Final = 60.0
+"""A shard that ran for so long had a good start: its next end counts as the first."""
+READ_AGAIN: Final = frozenset({"generation", "symbols", "connects", "bans", "role", "peers", "watchdog", "limits"})
+"""What a running shard takes from its assignment when that changes; for anything else it starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Steps, in this order: none of them lets two shards hold one stream, or all of them more than the address's budget."""
+
+    stop: tuple[str, ...]
+    """Shards that are no longer planned."""
+    first: tuple[Assignment, ...]
+    """Shards that give something up: to be confirmed before the next step."""
+    then: tuple[Assignment, ...]
+    """Shards that get something."""
+    start: tuple[Assignment, ...]
+    """New shards."""
+
+
+def rollout(running: Mapping[str, Assignment], planned: Sequence[Assignment]) -> Rollout:
+    """From what runs to what is planned."""
+    names = {a.shard for a in planned}
+    changed = [a for a in planned if a.shard in running and a != running[a.shard]]
+    first = tuple(a for a in changed if _gives_up(running[a.shard], a))
+    then = tuple(a for a in changed if a not in first)
+    start = tuple(a for a in planned if a.shard not in running)
+    return Rollout(tuple(name for name in running if name not in names), first, then, start)
+
+
+def _gives_up(before: Assignment, after: Assignment) -> bool:
+    had = {(s.symbol, c) for s in before.symbols for c in s.channels}
+    has = {(s.symbol, c) for s in after.symbols for c in s.channels}
+    return not had <= has or after.connects.count / after.connects.seconds < before.connects.count / before.connects.seconds
+
+
+def starts_anew(before: Assignment, after: Assignment) -> bool:
+    """Whether a running shard has to be started again for this change."""
+    if before.limits.streams_per_connection != after.limits.streams_per_connection:
+        return True  # open connections keep their streams, and may hold more than is now allowed
+    natives = {s.symbol: s.native for s in before.symbols}
+    if any(natives.get(s.symbol, s.native) != s.native for s in after.symbols):
+        return True
+    same = {name: getattr(before, name) for name in READ_AGAIN}
+    return after.model_copy(update=same) != before
+
+
+def placed(planned: Sequence[Assignment], offsets: dict[str, int], before: Mapping[str, Assignment]) -> list[Assignment]:
+    """Assignments as they are on this machine: each with a gRPC port of its own, which it keeps while it lives.
+
+    `offsets` by shard, from the manifest's port on: names that are planned get one, others lose theirs. Raises
+    `NotAccepted` where there are more shards than ports.
+    """
+    names = [a.shard for a in planned]
+    for gone in offsets.keys() - names:
+        del offsets[gone]
+    taken = set(offsets.values())
+    for name in names:
+        if name not in offsets:
+            offsets[name] = next(i for i in range(len(names) + 1) if i not in taken)
+            taken.add(offsets[name])
+    return [succeed(before.get(a.shard), _with_port(a, offsets[a.shard])) for a in planned]
+
+
+def _with_port(assignment: Assignment, offset: int) -> Assignment:
+    grpc = assignment.publishers.grpc
+    if grpc is None:
+        return assignment
+    port = grpc.port + offset
+    if port > 65535:
+        reason = f"{grpc.port} leaves no port for {assignment.shard}, which listens {offset} above it"
+        raise NotAccepted([Problem("spec.publishers.grpc.port", reason, "choose a lower one")])
+    publishers = assignment.publishers.model_copy(update={"grpc": grpc.model_copy(update={"port": port})})
+    return assignment.model_copy(update={"publishers": publishers})
+
+
+def wait_s(failures: int, random: float) -> float:
+    """Before the next start, after so many ends in a row: full jitter below a bound that doubles. `random`: 0 to 1."""
+    return random * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures, 16))
+
+
+def secrets_wanted(planned: Collection[Assignment]) -> bool:
+    """Whether a publisher or a proxy takes a value from a Secret."""
+    return any(b'"secretKeyRef"' in assignment.dumps() for assignment in planned)
