@@ -144,7 +144,7 @@ def close_time_ns(open_ns: int, interval: str) -> int:
         length_ns = timegm((year, month + 1, 1, 0, 0, 0)) * _SECOND_NS - open_ns
     if open_ns + length_ns >= _END_NS:
         refuse("a candle that ends after 2262", str(open_ns))
-    return open_ns + length_ns - _MS_NS
+    return (open_ns + length_ns) // _MS_NS * _MS_NS - _MS_NS
 
 
 CONVERT: dict[Kind, Callable[[Any], str | int | None]] = {

@@ -5,7 +5,7 @@ Numbers are kept as text by the JSON parser, so decimals compare to the characte
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _iso(text: str | None) -> int | None:
     if not text:
         return None
     whole, _, fraction = text.rstrip("Z").partition(".")
-    seconds = datetime.datetime.fromisoformat(whole + "+00:00").timestamp()
+    seconds = dt.datetime.fromisoformat(whole + "+00:00").timestamp()
     return int(seconds) * 10**9 + int(fraction.ljust(9, "0") or 0)
 
 
@@ -78,7 +78,7 @@ def _binance(message: Any, market: str) -> list[Any] | None:
         k = d["k"]
         candle = {"interval": k["i"], "open_time": _ms(k["t"]), "close_time": _ms(k["T"]), "open": k["o"], "high": k["h"],
                   "low": k["l"], "close": k["c"], "volume": k["v"], "quote_volume": k["q"], "closed": k["x"]}  # fmt: skip
-        return [(f"candles.{k['i']}", k["s"] if "s" in k else native, _ms(d["E"]), candle)]
+        return [(f"candles.{k['i']}", k.get("s", native), _ms(d["E"]), candle)]
     if kind == "24hrTicker":
         keys = {"last": "c", "open": "o", "high": "h", "low": "l", "volume": "v", "quote_volume": "q"}
         return [("ticker", native, _ms(d["E"]), {name: d[key] for name, key in keys.items()})]
@@ -128,7 +128,8 @@ def _bybit(message: Any, market: str) -> list[Any] | None:
     if channel == "allLiquidation":
         side = {"Buy": "sell", "Sell": "buy"}
         return [("liquidations", native, _ms(t["T"]),
-                 {"price": t["p"], "average_price": None, "size": t["v"], "side": side[t["S"]], "id": None}) for t in d]  # fmt: skip
+                 {"price": t["p"], "average_price": None, "size": t["v"], "side": side[t["S"]], "id": None})
+                for t in d]  # fmt: skip
     return None
 
 

@@ -75,7 +75,8 @@ _OKX_COMMON = (
     message("bbo", "bbo-tbt:{symbol}", at="data", ts="ts", bid_price="bids/0/0", bid_size="bids/0/1", ask_price="asks/0/0",
             ask_size="asks/0/1", seq="seqId?"),
     message("book", "books:{symbol}", at="data", ts="ts", snapshot=OneOf("../action", {"snapshot": True, "update": False}),
-            bids=Levels("bids"), asks=Levels("asks"), seq="seqId?", prev_seq="prevSeqId?", hook=Hook("checksum", ("checksum",))),
+            bids=Levels("bids"), asks=Levels("asks"), seq="seqId?", prev_seq="prevSeqId?",
+            hook=Hook("checksum", ("checksum",))),
     message("candles", "candle{interval}:{symbol}", at="data", open_time="0", open="1", high="2", low="3", close="4",
             volume="5", quote_volume="7?", closed=OneOf("8?", {"1": True, "0": False})),
 )  # fmt: skip
@@ -115,9 +116,9 @@ _KRAKEN = (
 
 def _control(body: Any) -> Control | None:
     """Enough to tell an acknowledgement, a heartbeat and a status from data."""
-    known = isinstance(body, dict) and (
-        body.keys() & {"event", "op", "method"} or body.get("channel") in {"heartbeat", "status"}
-    )
+    if not isinstance(body, dict):
+        return None
+    known = body.keys() & {"event", "op", "method"} or body.get("channel") in ("heartbeat", "status")
     return Control(ControlKind.ALIVE) if known else None
 
 
