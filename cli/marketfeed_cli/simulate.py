@@ -86,7 +86,8 @@ def simulate(
         typer.echo(f"simulate: {error}", err=True)
         raise typer.Exit(2) from None
     except OSError as error:
-        typer.echo(f"simulate: {error.strerror or error}", err=True)
+        place = error.filename or f"{host}:{port}"
+        typer.echo(f"simulate: {place}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -80,15 +80,20 @@ class Recording:
             try:
                 for number, line in enumerate(lines, 1):
                     time = next(times, None)
-                    if self._times and time is None:
-                        raise RecordingError(
-                            f"{self._times}: line {number} is missing: one is needed for each line of the file"
-                        )
+                    received_ns = self._received_ns(number, time) if self._times else None
                     message = self._message(number, line.rstrip("\r\n"))
                     if message is not None:
-                        yield Replayed(message, None if time is None else int(time))
+                        yield Replayed(message, received_ns)
             except (OSError, EOFError, UnicodeDecodeError) as error:
                 raise RecordingError(f"{self._path}: {error}") from error
+
+    def _received_ns(self, number: int, text: str | None) -> int:
+        if text is None:
+            raise RecordingError(f"{self._times}: line {number} is missing: one is needed for each line of the file")
+        try:
+            return int(text)
+        except ValueError:
+            raise RecordingError(f"{self._times}: line {number}: {text.strip()!r} is no time in ns") from None
 
     def _message(self, number: int, line: str) -> Recorded | None:
         try:
@@ -120,11 +125,13 @@ def _books(path: Path) -> Iterator[tuple[str, Levels]]:
     """The first snapshot of every symbol: the one that the recorder began with."""
     found: dict[str, Levels] = {}
     with _open(path) as lines:
-        for line in lines:
-            call = json.loads(line)
-            body = call["body"]
-            symbol = parse_qs(urlsplit(call["url"]).query).get("symbol", [""])[0]
-            if symbol and "lastUpdateId" in body:
-                levels = [[(price, size) for price, size, *_ in body[side]] for side in ("bids", "asks")]
-                found.setdefault(symbol, Levels(body["lastUpdateId"], *levels))
+        for number, line in enumerate(lines, 1):
+            try:
+                call = json.loads(line)
+                body, symbol = call["body"], parse_qs(urlsplit(call["url"]).query).get("symbol", [""])[0]
+                if symbol and "lastUpdateId" in body:
+                    levels = [[(price, size) for price, size, *_ in body[side]] for side in ("bids", "asks")]
+                    found.setdefault(symbol, Levels(body["lastUpdateId"], *levels))
+            except (ValueError, TypeError, KeyError) as error:
+                raise RecordingError(f"{path}: line {number}: no recorded REST call: {error!r}") from error
     yield from found.items()

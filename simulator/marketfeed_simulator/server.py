@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http
 import logging
 import ssl
 from collections.abc import Coroutine
@@ -12,19 +11,19 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from marketfeed.clock import Clock, SystemClock
 from marketfeed_simulator import control
+from marketfeed_simulator.admission import Admission, response
 from marketfeed_simulator.exchange import Exchange, Session, Source
 from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.generator import Generator
 from marketfeed_simulator.hub import Hub
 from marketfeed_simulator.keepalive import Due
 from marketfeed_simulator.ledger import Ledger
-from marketfeed_simulator.limits import AddressLimits, Violation
+from marketfeed_simulator.limits import Violation
 from marketfeed_simulator.market import Market
 from marketfeed_simulator.peer import Peer
 from marketfeed_simulator.pumps import MarketPump
@@ -81,7 +80,9 @@ class Simulator:
         if not paused:
             self.pump.running.set()
         self._tls = tls
-        self._addresses: dict[str, AddressLimits] = {}
+        self._admission = Admission(
+            exchange, self.source, self.faults, self._clock, lambda rule, detail: self._violation(None, rule, detail)
+        )
         self._numbers = 0
         self._server: Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -218,48 +219,20 @@ class Simulator:
     # ---- a connection ------------------------------------------------------------------------------------------------
 
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        assert isinstance(connection, Peer)
         target = urlsplit(request.path)
         path, query = unquote(target.path), dict(parse_qsl(target.query, keep_blank_values=True))
         if control.is_ours(path):
-            return _response(*await control.act(self, path, query))
-        refusal = self.faults.refusal()
-        if refusal is not None:
-            status, seconds = refusal
-            if status in {418, 429}:
-                self._violation(None, "banned", path)
-            if status is None:
-                assert isinstance(connection, Peer)
-                connection.reset()
-                return _response(503, "{}")
-            return self._refused(status, seconds)
-        now_s = self._clock.monotonic()
-        address = self._addresses.setdefault(connection.remote_address[0], AddressLimits(self.exchange.limits))
-        session = self.exchange.open(path, query)
-        if session is None:
-            return self._rest(path, query, address, now_s)
-        refused = address.connect(now_s)
-        if refused is not None:
-            self._violation(None, refused.rule, path)
-            return self._refused(refused.status, refused.retry_after_s)
+            return response(*await control.act(self, path, query))
+        verdict = self._admission.judge(connection.remote_address[0], path, query)
+        if isinstance(verdict, Response):
+            return verdict
+        if verdict is None:
+            connection.reset()
+            return response(503, "{}")  # which nobody gets
         self._numbers += 1
-        assert isinstance(connection, Peer)
-        connection.begin(self._numbers, session, self.exchange.limits, self._flooded, self.faults.frozen)
+        connection.begin(self._numbers, verdict, self.exchange.limits, self._flooded, self.faults.frozen)
         return None
-
-    def _rest(self, path: str, query: dict[str, str], address: AddressLimits, now_s: float) -> Response:
-        reply = self.exchange.http(path, query, self.source)
-        if reply is None:
-            return _response(404, '{"code":404,"msg":"there is nothing at this path"}')
-        refused = address.call(reply.weight, now_s)
-        if refused is not None:
-            self._violation(None, refused.rule, path)
-            return self._refused(refused.status, refused.retry_after_s)
-        return _response(reply.status, reply.body)
-
-    def _refused(self, status: int, seconds: float) -> Response:
-        endless = seconds == float("inf")
-        until_ms = 0 if endless else self._clock.time_ns() // 1_000_000 + round(seconds * 1000)
-        return _response(status, self.exchange.refused(status, until_ms), None if endless else seconds)
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, Peer)
@@ -279,12 +252,14 @@ class Simulator:
             self._hub.leave(connection)
 
     def _hear(self, peer: Peer, text: str) -> None:
+        before = list(peer.session.topics), peer.session.combined
         answer = self.exchange.receive(peer.session, text, self.faults.rejection)
         for reply in answer.replies:
             peer.say(reply)
         if answer.violation is not None:
             self._violation(peer.number, "streams_per_connection", answer.violation)
-        self._hub.update(peer)
+        if before != (list(peer.session.topics), peer.session.combined):
+            self._hub.update(peer)
         if answer.close is not None:
             peer.doomed = True
             self._close(peer, answer.close)
@@ -321,11 +296,3 @@ class Simulator:
                     peer.reset()
                 elif due is Due.PING:
                     peer.send_ping(b"%d" % (self._clock.time_ns() // 1_000_000), now_s)
-
-
-def _response(status: int, body: str, retry_after_s: float | None = None) -> Response:
-    content = body.encode()
-    headers = Headers([("Content-Type", "application/json"), ("Content-Length", str(len(content))), ("Connection", "close")])
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(max(1, round(retry_after_s)))
-    return Response(status, http.HTTPStatus(status).phrase, headers, content)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from recordings import captures, lines, needs_recordings
+from waiting import until
+from websockets.asyncio.client import connect
+
+from marketfeed.exchanges import catalogue
+from marketfeed_simulator.binance import BinanceSpot
+from marketfeed_simulator.recording import Recording
+from marketfeed_simulator.replay import Replay, ReplayPump
+from marketfeed_simulator.server import Simulator
+
+pytestmark = needs_recordings
+CAPTURES = captures("binance", "spot")
+
+
+def test_recorded_messages_are_replayed_to_the_letter(recordings: Path) -> None:
+    exchange = BinanceSpot()
+    for path in CAPTURES:
+        found = Recording(path, exchange, catalogue.market("binance", "spot"))
+        texts = [line.decode() for line in lines(path)]
+        assert found.count == len(texts)
+        for (message, _), text in zip(found.messages(), texts, strict=True):
+            enveloped = f'{{"stream":"{message.topics[0]}","data":{message.payload}}}'
+            assert text in {enveloped, message.payload}
+
+
+@pytest.mark.parametrize("speed", ["full", "original"])
+async def test_subscriber_gets_the_recording(recordings: Path, tmp_path: Path, speed: str) -> None:
+    """Trades and book tickers of the first seconds of the longest file."""
+    source = next(path for path in CAPTURES if path.name.startswith("hft-btcusdt-20240808"))
+    some = [line.decode() for line, _ in zip(lines(source), range(300), strict=False)]
+    (tmp_path / "part.jsonl").write_text("".join(f"{line}\n" for line in some))
+    times = next(source.parent.glob("hft-btcusdt-20240808.recv*"))
+    (tmp_path / "part.recv").write_text("".join(f"{t.decode()}\n" for t, _ in zip(lines(times), range(300), strict=False)))
+    recording = Recording(tmp_path / "part.jsonl", BinanceSpot(), catalogue.market("binance", "spot"))
+    wanted = [line for line in some if '"stream":"btcusdt@depth' not in line]
+    replay = Replay(recording, speed, streams=2)  # type: ignore[arg-type]
+    async with Simulator(BinanceSpot(), replay) as sim, connect(f"{sim.ws_url}/stream", max_size=None) as ws:
+        await ws.send('{"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@bookTicker"],"id":1}')
+        assert json.loads(await ws.recv())["result"] is None
+        assert [await ws.recv() for _ in wanted] == wanted
+        assert isinstance(sim.pump, ReplayPump)
+        await until(sim.pump.done.is_set, "the replay is over")
+        assert sim.sent == len(wanted)

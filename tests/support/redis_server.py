@@ -1,0 +1,82 @@
+"""A real redis-server of a test's own: started, stopped, frozen, killed and started again on the same port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from waiting import wait_until
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """redis-server on a free port of the loopback, its files in a folder of the test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._options: Sequence[str] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}"
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it answers; further options as on its command line, kept for the next start."""
+        self._options = options or self._options
+        command = ["redis-server", "--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(
+            [*command, "--dir", str(self._folder), *self._options], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_until(self._answers, "redis-server answers PING")
+
+    def kill(self) -> None:
+        """End it at once, thawed or frozen; what it held is gone."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Kill it and start it on the same port."""
+        self.kill()
+        self.start()
+
+    def freeze(self) -> None:
+        """Let it hang: its connections stay and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def admin(self, **options: Any) -> redis.Redis:
+        """A client for the test itself, to be closed by it."""
+        return redis.Redis(host=HOST, port=self.port, **options)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "redis-server ended by itself"
+        with self.admin(socket_timeout=1) as client:
+            try:
+                return bool(client.ping())
+            except redis.AuthenticationError:
+                return True
+            except redis.ConnectionError:
+                return False

@@ -1,0 +1,108 @@
+"""Simulated exchanges for tests: in this process, or as a process that can be killed and started again on its port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from redis_server import HOST, free_port
+from waiting import wait_until
+
+from marketfeed_simulator.binance import LIMITS, BinanceSpot
+from marketfeed_simulator.ledger import MemoryLedger
+from marketfeed_simulator.listing import listings, named
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.server import Simulator
+
+
+def binance(
+    symbols: int | Sequence[str] = 4,
+    *,
+    seed: int = 1,
+    start: int = 0,
+    limits: dict[str, Any] | None = None,
+    errors: Any = "flat",
+    **options: Any,
+) -> Simulator:
+    """Binance spot with a ledger in memory, standing still until `resume` or `emit` unless `paused=False`.
+
+    `limits` replaces single ones of the exchange's; the other options are `Simulator`'s.
+    """
+    chosen = listings(symbols) if isinstance(symbols, int) else named(symbols)
+    exchange = BinanceSpot(limits=replace(LIMITS, **(limits or {})), errors=errors)
+    options = {"ledger": MemoryLedger(), "paused": True} | options
+    return Simulator(exchange, Market(chosen, seed, base=start), **options)
+
+
+class SimulatorProcess:
+    """`marketfeed simulate` on a port of the loopback that stays the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.ledger_path = folder / "ledger.jsonl"
+        self._log = folder / "simulator.log"
+        self._options: Sequence[str] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{HOST}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it listens; options as on its command line, kept for the next start."""
+        self._options = options or self._options
+        command = [sys.executable, "-m", "marketfeed_cli", "simulate", "--port", str(self.port), *self._options]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        wait_until(self._listens, "the simulator listens")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """End it with SIGTERM; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(timeout=20)
+        self._process = None
+        return code
+
+    def restart(self) -> None:
+        """Kill it and start it on the same port."""
+        self.kill()
+        self.start()
+
+    def get(self, path: str) -> Any:
+        """The JSON at one of its paths: `/sim/state`, `/sim/stall?connection=1`, `/api/v3/ping`."""
+        with urllib.request.urlopen(self.rest_url + path, timeout=10) as reply:
+            return json.load(reply)
+
+    def output(self) -> str:
+        """What it has printed since it was started."""
+        return self._log.read_text()
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """What it has sent; needs `--ledger` with `ledger_path`."""
+        return [json.loads(line) for line in self.ledger_path.read_text().splitlines()]
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.output()
+        return "listening " in self.output()
