@@ -74,7 +74,7 @@ cdef class Engine(Walker):
         readonly long long declined
 
     cdef int begin(self, int64_t received_ns) noexcept
-    cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, int only) except -1
+    cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1
     cdef int _peek(self, const char* p, Py_ssize_t n, Text* topic) except -2
     cdef Topic* _topic(self, Text name) except? NULL
     cdef int _remember(self) except -1
@@ -84,7 +84,7 @@ cdef class Engine(Walker):
     cdef void _put_levels(self, Buffer* b, int first, int count) noexcept
     cdef Entry* _entry(self, Operation* o, Value* v, int row) noexcept
     cdef bint _nothing_changed(self, Declaration* d, Value** chosen, Row* own) noexcept
-    cdef int _publish(self, int connection, uint8_t* seen, int only) except -1
+    cdef int _publish(self, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1
     cdef tuple _extras(self, Declaration* d, Record* r)
     cdef int _write(self, Record* r, int64_t n) except -1
     cdef int _mark(self, int slot, Py_ssize_t start, int64_t position, int kind) except -1

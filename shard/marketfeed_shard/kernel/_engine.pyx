@@ -16,6 +16,7 @@ from libc.string cimport memcmp, memcpy
 
 from marketfeed_shard.batch import Batch
 
+from marketfeed_shard.kernel._scan cimport Cursor, read_string
 from marketfeed_shard.kernel._tables cimport (
     DECLARATIONS, OP_CLOSE_TIME, OP_CONSTANT, OP_DECIMAL, OP_INTEGER, OP_INTERVAL, OP_LEVELS, OP_ONE_OF, OP_BEFORE, OP_TEXT,
     OP_TIME, OPS, TOPIC_PATHS, Declaration, Entry, Group, Operation, build, dispose, text_of,
@@ -124,6 +125,7 @@ cdef class Engine(Walker):
     cdef int _peek(self, const char* p, Py_ssize_t n, Text* topic) except -2:
         """The topic of a frame: 0 found, -1 declined. Where its one path is the frame's first key nothing is walked."""
         cdef Group* g = &self._groups[0]
+        cdef Cursor at
         cdef Value value
         cdef Value* v
         cdef Text key
@@ -131,8 +133,8 @@ cdef class Engine(Walker):
             key = g.node[0].member[0].key
             if n > key.n + 6 and p[0] == c'{' and p[1] == c'"' and memcmp(p + 2, key.p, key.n) == 0 \
                     and p[2 + key.n] == c'"' and p[3 + key.n] == c':' and p[4 + key.n] == c'"':
-                self._p, self._end = p + 4 + key.n, p + n
-                if self._string(&value) < 0:
+                at.p, at.end = p + 4 + key.n, p + n
+                if read_string(&at, &value) < 0:
                     return -1
                 topic.p, topic.n = value.p, value.n
                 return 0
@@ -461,19 +463,21 @@ cdef class Engine(Walker):
         self._received_n = <int>b.n
         return 0
 
-    cdef int _publish(self, int connection, uint8_t* seen, int only) except -1:
+    cdef int _publish(self, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1:
         """Every record of the decoded frame that has to go out, into the batch."""
         cdef Record* r
         cdef Declaration* d
         cdef int64_t last
         cdef int slot, before = -1
+        if self._n == NULL:
+            raise RuntimeError("frames come before the stream table")
         for i in range(self._record_count):
             r = &self._records[i]
             slot = r.slot
             if only >= 0 and slot != only:
                 continue
             d = &self._group.declaration[r.declaration]
-            if seen != NULL:
+            if slot < seen_n:
                 seen[slot] = 1
             if slot != before:
                 self._messages[slot] += 1
@@ -556,13 +560,13 @@ cdef class Engine(Walker):
         """
         if received_ns != self._received_ns:
             self.begin(received_ns)
-        return self.take(PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), connection, NULL, only)
+        return self.take(PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), connection, NULL, 0, only)
 
-    cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, int only) except -1:
+    cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1:
         if self._decode(p, n) < 0:
             self.declined += 1
             return False
-        self._publish(connection, seen, only)
+        self._publish(connection, seen, seen_n, only)
         return True
 
     def mark_read(self, long long received_ns):

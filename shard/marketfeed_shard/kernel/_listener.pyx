@@ -69,7 +69,7 @@ cdef class Listener(WSListener):
             clock_gettime(CLOCK_REALTIME, &now)
             self._engine.begin(now.tv_sec * 1000000000LL + now.tv_nsec)
         if frame.msg_type == WSMsgType.TEXT and frame.fin:
-            if self._engine.take(frame.payload_ptr, frame.payload_size, self.connection, self._seen, -1):
+            if self._engine.take(frame.payload_ptr, frame.payload_size, self.connection, self._seen, self._slots, -1):
                 self.messages += 1
                 self.last_message_ns = self._engine._received_ns
             else:

@@ -1,6 +1,7 @@
 """One walk over a frame, by the tree of wanted paths."""
 
-from marketfeed_shard.kernel._tables cimport LEVEL_ARRAYS, VALUES, Alternatives, Group, Node
+from marketfeed_shard.kernel._scan cimport Cursor
+from marketfeed_shard.kernel._tables cimport LEVEL_ARRAYS, VALUES, Alternatives, Group
 from marketfeed_shard.kernel._values cimport Value
 
 cdef struct Pair:
@@ -16,8 +17,7 @@ cdef struct Row:
 
 cdef class Walker:
     cdef:
-        const char* _p
-        const char* _end
+        Cursor _at
         Group* _group
         Row* _rows
         int _row_count
@@ -28,16 +28,4 @@ cdef class Walker:
         int _wanted            # values still looked for; 0 or below: the walk goes to the end
 
     cdef int walk(self, Group* group, const char* p, Py_ssize_t n, int wanted) noexcept
-    cdef void _space(self) noexcept
-    cdef int _string(self, Value* v) noexcept
-    cdef int _number(self, Value* v) noexcept
-    cdef int _scalar(self, Value* v) noexcept
-    cdef int _skip(self, int depth) noexcept
-    cdef int _object(self, Node* node, int row, int depth) noexcept
-    cdef int _array(self, Node* node, int row, int depth) noexcept
-    cdef int _value(self, int at, int row, int depth) noexcept
-    cdef int _element(self, int at, int row, int depth) noexcept
-    cdef int _row(self, int at, int parent) noexcept
-    cdef int _levels(self, Node* node, int row, int depth) noexcept
-    cdef int _level(self, Node* node, Pair* pair, int depth) noexcept
     cdef Value* find(self, Alternatives* where, int row) noexcept
