@@ -224,9 +224,8 @@ def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, share: 
 def _held(capacity: Capacity) -> str:
     legs = f", {capacity.legs} connections a stream" if capacity.legs > 1 else ""
     rate = f" and {capacity.messages_per_second:,g} messages per second" if capacity.messages_per_second else ""
-    return (
-        f"{capacity.streams:,} streams ({capacity.connections:,} connections × {capacity.streams_per_connection:,}{legs}){rate}"
-    )
+    connections = f"{capacity.connections:,} connection{'' if capacity.connections == 1 else 's'}"
+    return f"{capacity.streams:,} streams ({connections} × {capacity.streams_per_connection:,}{legs}){rate}"
 
 
 def _reason(content: Bin, shards: int) -> str:

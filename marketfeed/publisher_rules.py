@@ -29,7 +29,9 @@ def publisher_problems(publishers: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(publishers.get("kafka"), Mapping):
         yield from _kafka(publishers["kafka"], f"{path}.kafka")
     for kind in KINDS:
-        yield from _tls(section(section(publishers.get(kind)).get("tls")), f"{path}.{kind}.tls")
+        tls = section(publishers.get(kind)).get("tls")
+        if isinstance(tls, Mapping):
+            yield from _tls(tls, f"{path}.{kind}.tls", server=kind == "grpc")
 
 
 def _redis(redis: Mapping[str, Any], path: str) -> Iterator[Problem]:
@@ -84,7 +86,9 @@ def _template(template: str | None, path: str) -> Iterator[Problem]:
         yield Problem(path, f"has a brace without its other half: {template!r}", f"write placeholders as {known}")
 
 
-def _tls(tls: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def _tls(tls: Mapping[str, Any], path: str, *, server: bool) -> Iterator[Problem]:
     given = [name for name in ("certFrom", "keyFrom") if name in tls]
     if len(given) == 1:
         yield Problem(path, f"has {given[0]} alone", "give certFrom and keyFrom together")
+    elif server and not given:
+        yield Problem(path, "has no certificate, and a server needs one", "give certFrom and keyFrom")

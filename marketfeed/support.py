@@ -52,10 +52,10 @@ def _publishers(feed: MarketFeed) -> Iterator[Problem]:
         if kind not in LIVE_PUBLISHERS:
             yield _not_yet(path, f"publisher {kind}", f"run {' or '.join(LIVE_PUBLISHERS)}")
         else:
-            yield from _publisher(publisher, kind, path)
+            yield from _publisher(publisher, path)
 
 
-def _publisher(publisher: Publisher, kind: str, path: str) -> Iterator[Problem]:
+def _publisher(publisher: Publisher, path: str) -> Iterator[Problem]:
     if publisher.encoding != "json":
         yield _not_yet(f"{path}.encoding", f"encoding {publisher.encoding}", "run json")
     if isinstance(publisher, Redis):
@@ -63,11 +63,8 @@ def _publisher(publisher: Publisher, kind: str, path: str) -> Iterator[Problem]:
             yield _not_yet(f"{path}.sentinel", "a Redis behind sentinels", "give its url")
         if publisher.cluster:
             yield _not_yet(f"{path}.cluster", "a Redis cluster", "give the url of a single Redis")
-    if isinstance(publisher, Grpc):
-        if publisher.tls is not None:
-            yield _not_yet(f"{path}.tls", "TLS of grpc", "leave it out")
-        if publisher.slow_client != "drop-oldest":
-            yield _not_yet(f"{path}.slowClient", f"slowClient {publisher.slow_client}", "run drop-oldest")
+    if isinstance(publisher, Grpc) and publisher.slow_client != "drop-oldest":
+        yield _not_yet(f"{path}.slowClient", f"slowClient {publisher.slow_client}", "run drop-oldest")
 
 
 def _sharding(feed: MarketFeed) -> Iterator[Problem]:

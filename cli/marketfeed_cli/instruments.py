@@ -14,6 +14,7 @@ import orjson
 from marketfeed.exchanges import catalogue
 from marketfeed.resource import MarketFeed
 from marketfeed.selection import ListAddress, Listing
+from marketfeed_cli import saved_list
 
 TIMEOUT_S: Final = 10.0
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, DecimalException)
@@ -83,34 +84,18 @@ def asked(feeds: Iterable[MarketFeed]) -> dict[ListAddress, Listing]:
 
 
 def read(files: Sequence[Path], feeds: Iterable[MarketFeed]) -> dict[ListAddress, Listing]:
-    """Lists as the exchanges sent them, from files, each for the market whose form it has. Raises `InstrumentsError`."""
+    """Lists as the exchanges sent them, from files, each for the markets whose form it has. Raises `InstrumentsError`."""
     found: dict[ListAddress, Listing] = {}
-    needed = list(dict.fromkeys(address for feed in feeds for address in addresses(feed)))
-    for file in files:
-        try:
-            body = orjson.loads(file.read_bytes())
-        except OSError as error:
-            raise InstrumentsError(f"{file}: cannot be read: {error.strerror}; check the path") from None
-        except orjson.JSONDecodeError as error:
-            raise InstrumentsError(f"{file}: is no JSON: {error}; save the exchange's own instrument list") from None
-        for address in needed:
-            listing = _listing(address, body)
-            if listing is not None:
-                found[address] = listing
-    missing = [f"{address.exchange} {address.market}" for address in needed if address not in found]
-    if missing:
-        paths = {catalogue.market(a.exchange, a.market).instruments_path for a in needed if a not in found}
-        names = ", ".join(dict.fromkeys(missing))
-        raise InstrumentsError(f"no file is the instrument list of {names}; save what {', '.join(sorted(paths))} answers")
+    for address in dict.fromkeys(address for feed in feeds for address in addresses(feed)):
+        market, faults = catalogue.market(address.exchange, address.market), []
+        for file in files:
+            try:
+                found[address] = Listing.of(saved_list.instruments(file, market))
+            except saved_list.SavedListError as error:
+                faults.append(str(error))
+        if address not in found:
+            raise InstrumentsError("; ".join(faults))
     return found
-
-
-def _listing(address: ListAddress, body: Any) -> Listing | None:
-    try:
-        listed = catalogue.market(address.exchange, address.market).instruments(body)
-    except _MALFORMED:
-        return None
-    return Listing.of(listed) if listed else None
 
 
 def listings(feeds: Sequence[MarketFeed], files: Sequence[Path], online: bool) -> dict[ListAddress, Listing]:

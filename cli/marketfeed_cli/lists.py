@@ -23,20 +23,20 @@ class Lists:
         self.listings: dict[ListAddress, Listing] = {}
         self._say = say
         self._failures: dict[ListAddress, int] = {}
-        self._due_s: dict[ListAddress, float] = {}
+        self._due_s: dict[tuple[ListAddress, bool], float] = {}
+        """By address and whether volumes were wanted with it: a selector that begins to want them does not wait."""
         self._random = random.SystemRandom()
 
     async def refresh(self, feed: MarketFeed) -> bool:
         """Ask for those of the feed's lists that are due; True: something is new."""
         now_s = asyncio.get_running_loop().time()
-        due = [address for address in addresses(feed) if self._due_s.get(address, 0.0) <= now_s]
-        changed = await asyncio.gather(*(self._ask(address, wants_volumes(feed, address)) for address in due))
-        return any(changed)
+        due = [(address, volumes) for address, volumes in _wanted(feed) if self._due_s.get((address, volumes), 0.0) <= now_s]
+        return any(await asyncio.gather(*(self._ask(address, volumes) for address, volumes in due)))
 
     def next_s(self, feed: MarketFeed) -> float:
         """Seconds until the next one is due."""
         now_s = asyncio.get_running_loop().time()
-        return max(0.0, min(self._due_s.get(address, 0.0) for address in addresses(feed)) - now_s)
+        return max(0.0, min(self._due_s.get(wanted, 0.0) for wanted in _wanted(feed)) - now_s)
 
     async def _ask(self, address: ListAddress, volumes: bool) -> bool:
         loop = asyncio.get_running_loop()
@@ -48,11 +48,15 @@ class Lists:
                 kept = "the last one stays" if address in self.listings else "symbols are taken as they are"
                 self._say(f"warning: no instrument list, {kept}, and it is asked for again: {error}")
             bound_s = min(FRESH_S, FIRST_WAIT_S * 2 ** min(failures, 8))
-            self._due_s[address] = loop.time() + bound_s * (0.5 + self._random.random() / 2)
+            self._due_s[address, volumes] = loop.time() + bound_s * (0.5 + self._random.random() / 2)
             return False
         if self._failures.pop(address, 0):
             self._say(f"the instrument list of {address.exchange} {address.market} is at hand again")
-        self._due_s[address] = loop.time() + FRESH_S
+        self._due_s[address, volumes] = loop.time() + FRESH_S
         changed = self.listings.get(address) != listing
         self.listings[address] = listing
         return changed
+
+
+def _wanted(feed: MarketFeed) -> list[tuple[ListAddress, bool]]:
+    return [(address, wants_volumes(feed, address)) for address in addresses(feed)]

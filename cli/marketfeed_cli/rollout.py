@@ -10,10 +10,6 @@ from marketfeed.assignment import Assignment
 from marketfeed.planner import succeed
 from marketfeed.problem import NotAccepted, Problem
 
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 30.0
-STABLE_S: Final = 60.0
-"""A shard that ran for so long had a good start: its next end counts as the first."""
 READ_AGAIN: Final = frozenset({"generation", "symbols", "connects", "bans", "role", "peers", "watchdog", "limits"})
 """What a running shard takes from its assignment when that changes; for anything else it starts anew."""
 
@@ -86,11 +82,6 @@ def _with_port(assignment: Assignment, offset: int) -> Assignment:
         raise NotAccepted([Problem("spec.publishers.grpc.port", reason, "choose a lower one")])
     publishers = assignment.publishers.model_copy(update={"grpc": grpc.model_copy(update={"port": port})})
     return assignment.model_copy(update={"publishers": publishers})
-
-
-def wait_s(failures: int, random: float) -> float:
-    """Before the next start, after so many ends in a row: full jitter below a bound that doubles. `random`: 0 to 1."""
-    return random * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures, 16))
 
 
 def secrets_wanted(planned: Collection[Assignment]) -> bool:

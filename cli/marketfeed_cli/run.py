@@ -138,7 +138,7 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
 
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:
     lists = Lists(_say)
-    runner = Runner(Place(wanted.state, wanted.secrets, lock), lists, _say, _announce)
+    runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), lists, _say, _announce)
     server = StatusServer(runner.status)
     follower = Follower(wanted.feed, wanted.file, runner, lists, _say)
     work: asyncio.Future[Any] = asyncio.ensure_future(_work(wanted, server, follower))

@@ -30,6 +30,7 @@ CONFIRM_POLL_S: Final = 0.05
 class Place:
     """Where a feed runs."""
 
+    feed: str
     state: Path
     secrets: Path | None
     lock: int
@@ -44,7 +45,7 @@ class Runner:
         self._lists = lists
         self._say = say
         self._announce = announce
-        self._assignments = {a.shard: a for a in state.read_assignments(place.state)}
+        self._assignments = {a.shard: a for a in state.read_assignments(place.state) if a.feed == place.feed}
         """As the files have them, of shards that run or, while the feed is paused, ran."""
         self._processes: dict[str, ShardProcess] = {}
         self._ports: dict[str, int] = {}
@@ -73,6 +74,8 @@ class Runner:
                 return
             running = {name: self._assignments[name] for name in self._processes}
             await self._carry_out(rollout(running, planned))
+            for name in self._assignments.keys() - self._processes.keys():  # an earlier run's, no longer planned
+                self._forget(name)
 
     async def close(self, *, at_once: bool = False) -> None:
         """Stop all shards; what they were assigned stays in the files."""
@@ -144,9 +147,13 @@ class Runner:
 
     async def _stop(self, name: str) -> None:
         await self._processes[name].stop()
-        del self._processes[name], self._ports[name], self._assignments[name]
-        state.forget(self._place.state, name)
+        del self._processes[name], self._ports[name]
+        self._forget(name)
         self._say(f"{name}: stopped, no longer planned")
+
+    def _forget(self, name: str) -> None:
+        del self._assignments[name]
+        state.forget(self._place.state, name)
 
     async def _stop_all(self, why: str) -> None:
         if self._processes:

@@ -11,8 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from marketfeed_cli.rollout import STABLE_S, wait_s
+from marketfeed.backoff import Backoff
 
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 30.0
+STABLE_S: Final = 60.0
+"""A shard that ran for so long had a good start: its next end counts as the first."""
 GRACE_S: Final = 20.0
 """The shard's own 15 s to deliver what waits, and some for its end."""
 TETHER: Final = Path(__file__).with_name("tether.py")
@@ -27,7 +31,7 @@ class ShardProcess:
         self._command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *command]
         self._lock = lock
         self._say = say
-        self._random = random.SystemRandom()
+        self._backoff = Backoff(random.SystemRandom().random, FIRST_WAIT_S, LONGEST_WAIT_S, STABLE_S)
         self._process: asyncio.subprocess.Process | None = None
         self._wanted = asyncio.Event()
         """Set: something was asked for, and whoever waits looks."""
@@ -54,19 +58,14 @@ class ShardProcess:
         await asyncio.shield(self._supervision)
 
     async def _supervise(self) -> None:
-        failures = 0
         loop = asyncio.get_running_loop()
         while not self._stopping:
-            began = loop.time()
             self._anew = False
             self._wanted.clear()
+            self._backoff.succeeded(loop.time())
             told = await self._run()
-            if self._anew:
-                failures = 0
-            elif not self._stopping:
-                failures = 0 if loop.time() - began >= STABLE_S else failures
-                pause_s = wait_s(failures, self._random.random())
-                failures += 1
+            if not self._stopping and not self._anew:
+                pause_s = self._backoff.failed(now_s := loop.time()) - now_s
                 self._say(f"{self.name}: {told}; starts again in {pause_s:.1f} s")
                 await self._asked(asyncio.ensure_future(asyncio.sleep(pause_s)))
 
@@ -106,4 +105,4 @@ class ShardProcess:
 def _told(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
-    return f"was killed by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code} ({signal.strsignal(-code)})"

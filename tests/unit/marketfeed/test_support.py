@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marketfeed.support import unsupported
+from marketfeed.validation import parse
+
+SECRET = {"secretKeyRef": {"name": "n", "key": "k"}}
+
+
+def paths(source: dict[str, Any] | None = None, publishers: dict[str, Any] | None = None, **spec: Any) -> list[str]:
+    manifest = {
+        "apiVersion": "marketfeed.dev/v1alpha1",
+        "kind": "MarketFeed",
+        "metadata": {"name": "feed"},
+        "spec": {
+            "sources": [
+                {
+                    "exchange": "binance",
+                    "market": "spot",
+                    "symbols": ["BTC-USDT"],
+                    "channels": ["trades", "bbo"],
+                    **(source or {}),
+                }
+            ],
+            "publishers": publishers or {"grpc": {}},
+            **spec,
+        },
+    }
+    return [problem.path for problem in unsupported(parse(manifest))]
+
+
+def test_what_runs_is_not_named() -> None:
+    redis = {"url": "rediss://localhost", "passwordFrom": SECRET, "tls": {"caFrom": SECRET}}
+    server = {"tls": {"certFrom": SECRET, "keyFrom": SECRET}}
+    endpoint = {"ws": "ws://h", "rest": "http://h"}
+    assert paths({"endpoint": endpoint}, {"redisPubSub": redis, "grpc": server}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "publishers", "spec", "path"),
+    [
+        ({"channels": ["bbo", "book"]}, {}, {}, "spec.sources[0].channels[1]"),
+        ({"channels": ["candles.1m"]}, {}, {}, "spec.sources[0].channels[0]"),
+        ({"transport": "websockets"}, {}, {}, "spec.sources[0].transport"),
+        ({"proxy": {"url": "http://h:1"}}, {}, {}, "spec.sources[0].proxy"),
+        ({"endpoint": {"wsMarket": "ws://h"}}, {}, {}, "spec.sources[0].endpoint.wsMarket"),
+        ({}, {"redisStreams": {"url": "redis://h"}}, {}, "spec.publishers.redisStreams"),
+        ({}, {"kafka": {"bootstrapServers": ["a:1"]}}, {}, "spec.publishers.kafka"),
+        ({}, {"grpc": {"encoding": "msgpack"}}, {}, "spec.publishers.grpc.encoding"),
+        ({}, {"grpc": {"slowClient": "conflate"}}, {}, "spec.publishers.grpc.slowClient"),
+        ({}, {"redisPubSub": {"url": "redis://h", "cluster": True}}, {}, "spec.publishers.redisPubSub.cluster"),
+        (
+            {},
+            {"redisPubSub": {"sentinel": {"master": "m", "addresses": ["a"]}}},
+            {},
+            "spec.publishers.redisPubSub.sentinel",
+        ),
+        ({}, {}, {"sharding": {"legs": 2}}, "spec.sharding.legs"),
+        ({}, {}, {"sharding": {"replicas": 2}}, "spec.sharding.replicas"),
+    ],
+)
+def test_what_is_valid_and_does_not_run_yet_is_named(
+    source: dict[str, Any], publishers: dict[str, Any], spec: dict[str, Any], path: str
+) -> None:
+    assert paths(source, publishers, **spec) == [path]
