@@ -92,10 +92,6 @@ def measure(cases: list[str], engines: list[str], symbols: int, seconds: float) 
             progress.print(f"{name}: the shard, {engine} engine, {seconds:g} s")
             with bed(symbols) as servers:
                 shard = servers.shard(channel, engine, seconds)
-            if shard.dropped:
-                progress.print(
-                    f"{name}: {shard.dropped} events waited too long for Redis and were dropped; they are not counted"
-                )
             results.append(Result(name, engine, shard, reference))
     return results
 

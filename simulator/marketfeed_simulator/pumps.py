@@ -12,8 +12,8 @@ from marketfeed_simulator.exchange import Exchange
 from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.generator import Generator, Message
 from marketfeed_simulator.hub import Hub
-from marketfeed_simulator.market import BLOCK
 from marketfeed_simulator.peer import Peer
+from marketfeed_simulator.symbol import BLOCK
 
 TICK_S = 0.005
 SLOWEST_TICK_S = 0.05
@@ -21,6 +21,8 @@ CATCH_UP_S = 1.0
 """What was not sent in time is made up for, but for no more than this."""
 CHUNK = 400
 """Messages between two looks at the sockets."""
+BLOCKS_FROM = 20_000.0
+"""Messages per second from which on they are made by the block, where nothing has to be done to each."""
 
 
 class MarketPump:
@@ -88,6 +90,9 @@ class MarketPump:
             elapsed_s, last_s = now_s - last_s, now_s
             if self._generator.live:
                 self._credit = min(self._credit + elapsed_s * self.rate, CATCH_UP_S * self.rate + 1)
+                if self.rate >= BLOCKS_FROM and self._by_the_block:
+                    await self._spend_on_blocks()
+                    continue
                 count = int(self._credit)
                 self._credit -= count
                 self._pass_on(self._generator.take(count, self._now_ms()))
@@ -98,7 +103,22 @@ class MarketPump:
                 self._generator.market.rounds += rounds
             self.tick()
 
+    async def _spend_on_blocks(self) -> None:
+        """As many rounds of blocks as the pace allows by now."""
+        while self._credit > 0 and self.running.is_set():
+            before = self._hub.sent
+            await self._rounds()
+            if self._hub.sent == before:
+                return
+            self._credit -= self._hub.sent - before
+        self.tick()
+
     # ---- as fast as it is read ---------------------------------------------------------------------------------------
+
+    @property
+    def _by_the_block(self) -> bool:
+        """Whether nobody looks at single messages: no ledger, no faults."""
+        return self._hub.ledger is None and not self._faults.active
 
     async def _flat_out(self) -> None:
         while self.running.is_set() and self.rate <= 0:
@@ -107,15 +127,18 @@ class MarketPump:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), SLOWEST_TICK_S)
                 self._generator.market.rounds += 1
-            elif self._hub.ledger is not None or self._faults.active:
-                await self.emit(CHUNK)
+            elif self._by_the_block:
+                await self._rounds()
             else:
-                async with self._turn:
-                    self._pass_on(self._generator.to_block(self._now_ms()))
-                    self._hub.flush()
-                    await self._round_of_blocks()
+                await self.emit(CHUNK)
             self.tick()
             await asyncio.sleep(0)
+
+    async def _rounds(self) -> None:
+        async with self._turn:
+            self._pass_on(self._generator.to_block(self._now_ms()))
+            self._hub.flush()
+            await self._round_of_blocks()
 
     async def _round_of_blocks(self) -> None:
         """Ten rounds of the market to everybody."""
