@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Window
-from marketfeed_simulator.binance_control import Control, ErrorForm
-from marketfeed_simulator.exchange import Answer, Feed, HttpReply, Limits, Recorded, Session, Source, Timer
-from marketfeed_simulator.market import Candle, Ids, Levels, Symbol
+from marketfeed_simulator.binance_control import TOO_MANY_STREAMS, Control, ErrorForm
+from marketfeed_simulator.exchange import Answer, Closings, Feed, HttpReply, Limits, Recorded, Session, Source, Timer
+from marketfeed_simulator.symbol import Candle, Ids, Levels, Symbol
 
 SPOT = catalogue.market("binance", "spot")
 LIMITS: Final = Limits(
@@ -29,6 +29,12 @@ LIMITS: Final = Limits(
     ping_interval_s=20.0,
     ping_timeout_s=60.0,
     lifetime_s=86_400.0,
+)
+CLOSINGS: Final = Closings(
+    flood=(1008, "Too many requests"),
+    streams=TOO_MANY_STREAMS,
+    pong=(1008, "Pong timeout"),  # this and the next: no document at hand tells the code
+    lifetime=(1001, ""),
 )
 DEPTH_S: Final = {"depth": 1.0, "depth@1000ms": 1.0, "depth@100ms": 0.1}
 _INTERVAL_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -46,6 +52,7 @@ class BinanceSpot:
     limits: Limits = LIMITS
     errors: ErrorForm = "flat"
     """How errors are printed: as on the page, or wrapped as seen in the field."""
+    closings: Closings = field(default=CLOSINGS, init=False)
     name: str = field(default="binance", init=False)
     market: str = field(default="spot", init=False)
 

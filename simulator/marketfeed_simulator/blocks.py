@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from marketfeed_simulator.exchange import Exchange, Feed, Session
 from marketfeed_simulator.framing import text_header
-from marketfeed_simulator.market import BLOCK, UPDATES, Ids, Market
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.symbol import BLOCK, UPDATES, Ids
 
 GROUP = 100
 """Streams of one block."""

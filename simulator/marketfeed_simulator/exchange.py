@@ -12,7 +12,7 @@ from typing import Protocol
 
 from marketfeed.exchanges.exchange import Window
 from marketfeed_simulator.listing import Listing
-from marketfeed_simulator.market import Ids, Levels, Symbol
+from marketfeed_simulator.symbol import Ids, Levels, Symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,20 @@ class Limits:
     ping_timeout_s: float
     """Without the pong for this long the connection is cut."""
     lifetime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closings:
+    """How connections end: (close code, reason)."""
+
+    flood: tuple[int, str]
+    """Too many messages from the client."""
+    streams: tuple[int, str]
+    """Too many streams."""
+    pong: tuple[int, str]
+    """No answer to a ping."""
+    lifetime: tuple[int, str]
+    """It is too old."""
 
 
 @dataclass(slots=True)
@@ -128,6 +142,9 @@ class Exchange(Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def closings(self) -> Closings: ...
 
     def open(self, path: str, query: Mapping[str, str]) -> Session | None:
         """The session that a WebSocket request begins; null where the path is unknown."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from marketfeed_simulator.exchange import Exchange, Feed, Timer
 from marketfeed_simulator.listing import Listing
-from marketfeed_simulator.market import BLOCK, Levels, Market
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.symbol import BLOCK, Levels
 
 
 class Message(NamedTuple):

@@ -16,7 +16,7 @@ class Violation(NamedTuple):
     connection: int | None
     """Number of the connection; null where there was none yet."""
     rule: str
-    """client_messages, streams_per_connection, connects, rest_weight, banned, pong."""
+    """client_messages, streams_per_connection, connects, rest_weight, banned, pong, slow_reader."""
     detail: str
 
 

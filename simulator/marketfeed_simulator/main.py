@@ -18,10 +18,11 @@ from marketfeed_simulator.binance_control import ErrorForm
 from marketfeed_simulator.exchange import Exchange
 from marketfeed_simulator.ledger import FileLedger
 from marketfeed_simulator.listing import Listing, listings, named
-from marketfeed_simulator.market import BLOCK, Market
+from marketfeed_simulator.market import Market
 from marketfeed_simulator.recording import Recording
 from marketfeed_simulator.replay import SETTLE_S, Replay, ReplayPump, Speed
 from marketfeed_simulator.server import Simulator
+from marketfeed_simulator.symbol import BLOCK
 
 EPOCH_S = 1_767_225_600
 """2026-01-01: steps are counted from here where nothing else is said."""

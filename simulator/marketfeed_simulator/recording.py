@@ -15,7 +15,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.symbols import Names
 from marketfeed_simulator.exchange import Exchange, Recorded
 from marketfeed_simulator.listing import Listing
-from marketfeed_simulator.market import Levels
+from marketfeed_simulator.symbol import Levels
 
 _DECIMALS = 8
 

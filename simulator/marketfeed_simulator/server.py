@@ -8,42 +8,33 @@ import ssl
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from websockets.asyncio.server import Server, serve
 
 from marketfeed.clock import Clock, SystemClock
 from marketfeed_simulator import control
-from marketfeed_simulator.admission import Admission, response
 from marketfeed_simulator.exchange import Exchange, Session, Source
 from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.generator import Generator
+from marketfeed_simulator.housekeeping import keep_house
 from marketfeed_simulator.hub import Hub
-from marketfeed_simulator.keepalive import Due
 from marketfeed_simulator.ledger import Ledger
 from marketfeed_simulator.limits import Violation
 from marketfeed_simulator.market import Market
 from marketfeed_simulator.peer import Peer
 from marketfeed_simulator.pumps import MarketPump
+from marketfeed_simulator.reception import CLOSE_TIMEOUT_S, Reception
 from marketfeed_simulator.replay import Replay, ReplayPump
 
 WRITE_LIMIT_BYTES = 1 << 18
-CLOSE_TIMEOUT_S = 2.0
-BACKLOG_BYTES = 64 << 20
-"""A reader that is behind by more is cut."""
-LIFETIME_OVER = (1001, "")
-PONG_TIMEOUT = (1008, "Pong timeout")
-TOO_MANY_REQUESTS = (1008, "Too many requests")
 _logger = logging.getLogger("marketfeed_simulator")
 
 
 class Simulator:
     """A simulated exchange; `async with` starts and stops it. It may be started again, on the same port.
 
-    Without a `replay` its data is a market: `market`, of which all live feeds together bring `rate` messages per second (0: as
-    many as the slowest reader takes).
+    Its data is a market, of which all live feeds together bring `rate` messages per second (0: as many as the slowest reader
+    takes), or a replay.
     """
 
     def __init__(
@@ -62,8 +53,6 @@ class Simulator:
         """`port` 0: a free one. `paused`: nothing is sent before `resume` or `emit`. Raises `ValueError`."""
         self.exchange = exchange
         self.host, self.port = host, port
-        self.violations: list[Violation] = []
-        """Limits that clients broke, in order."""
         self._clock = clock or SystemClock()
         self.faults = Faults(self._clock.monotonic)
         self.ledger = ledger
@@ -80,10 +69,9 @@ class Simulator:
         if not paused:
             self.pump.running.set()
         self._tls = tls
-        self._admission = Admission(
-            exchange, self.source, self.faults, self._clock, lambda rule, detail: self._violation(None, rule, detail)
+        self._reception = Reception(
+            exchange, self.source, self._hub, self.faults, self._clock, lambda path, query: control.act(self, path, query)
         )
-        self._numbers = 0
         self._server: Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,11 +91,11 @@ class Simulator:
     async def start(self) -> None:
         """Accept connections. Raises `OSError` where the port is taken."""
         self._server = await serve(
-            self._handle,
+            self._reception.handle,
             self.host,
             self.port,
             ssl=self._tls,
-            process_request=self._process_request,
+            process_request=self._reception.process_request,
             create_connection=Peer,
             compression=None,
             ping_interval=None,
@@ -119,10 +107,10 @@ class Simulator:
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._spawn(self.pump.run())
-        self._spawn(self._keep_house())
+        self._spawn(keep_house(self._hub, self.exchange, self._clock, self._reception.close, self._reception.violation))
 
     async def stop(self) -> None:
-        """Close all connections (1001) and the port."""
+        """Close all connections (1001) and the port; who does not read is reset."""
         if self._server is None:
             return
         tasks = list(self._tasks)
@@ -130,7 +118,13 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._server.close()
-        await self._server.wait_closed()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._server.wait_closed()
+        except TimeoutError:
+            for peer in self._hub.peers.values():
+                peer.reset()
+            await self._server.wait_closed()
         self._server = None
 
     async def kill(self) -> None:
@@ -158,6 +152,11 @@ class Simulator:
     @property
     def rest_url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Limits that clients broke, in order."""
+        return self._reception.violations
 
     @property
     def connections(self) -> dict[int, Session]:
@@ -198,12 +197,12 @@ class Simulator:
             if code is None:
                 peer.reset()
             else:
-                self._close(peer, (code, reason))
+                self._reception.close(peer, (code, reason))
         return len(peers)
 
     def expire(self, connection: int | None = None) -> int:
         """End one connection or all as at the end of its lifetime. How many it were."""
-        return self.cut(connection, *LIFETIME_OVER)
+        return self.cut(connection, *self.exchange.closings.lifetime)
 
     def announce_shutdown(self, connection: int | None = None) -> int:
         """Tell one connection or all that it is about to be closed; it is not. How many were told."""
@@ -215,84 +214,3 @@ class Simulator:
     def _peers(self, connection: int | None) -> list[Peer]:
         peers = self._hub.peers
         return [peer for number, peer in peers.items() if connection is None or number == connection]
-
-    # ---- a connection ------------------------------------------------------------------------------------------------
-
-    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        assert isinstance(connection, Peer)
-        target = urlsplit(request.path)
-        path, query = unquote(target.path), dict(parse_qsl(target.query, keep_blank_values=True))
-        if control.is_ours(path):
-            return response(*await control.act(self, path, query))
-        verdict = self._admission.judge(connection.remote_address[0], path, query)
-        if isinstance(verdict, Response):
-            return verdict
-        if verdict is None:
-            connection.reset()
-            return response(503, "{}")  # which nobody gets
-        self._numbers += 1
-        connection.begin(self._numbers, verdict, self.exchange.limits, self._flooded, self.faults.frozen)
-        return None
-
-    async def _handle(self, connection: ServerConnection) -> None:
-        assert isinstance(connection, Peer)
-        limit = self.exchange.limits.streams_per_connection
-        self._hub.join(connection)
-        try:
-            if len(connection.session.topics) > limit:
-                self._violation(connection.number, "streams_per_connection", f"{len(connection.session.topics)} in the URL")
-                await connection.close(1008, "Invalid request")
-            async for text in connection:
-                if not connection.doomed:
-                    async with connection.turn:
-                        self._hear(connection, text if isinstance(text, str) else text.decode(errors="replace"))
-        except ConnectionClosed:
-            return  # however it ended, it is over
-        finally:
-            self._hub.leave(connection)
-
-    def _hear(self, peer: Peer, text: str) -> None:
-        before = list(peer.session.topics), peer.session.combined
-        answer = self.exchange.receive(peer.session, text, self.faults.rejection)
-        for reply in answer.replies:
-            peer.say(reply)
-        if answer.violation is not None:
-            self._violation(peer.number, "streams_per_connection", answer.violation)
-        if before != (list(peer.session.topics), peer.session.combined):
-            self._hub.update(peer)
-        if answer.close is not None:
-            peer.doomed = True
-            self._close(peer, answer.close)
-
-    def _flooded(self, peer: Peer) -> None:
-        window = self.exchange.limits.client_messages
-        self._violation(peer.number, "client_messages", f"more than {window.count} within {window.seconds:g} s")
-        self._close(peer, TOO_MANY_REQUESTS)
-
-    def _close(self, peer: Peer, how: tuple[int, str]) -> None:
-        peer.flush(0.0)
-        self._spawn(peer.close(*how))
-
-    def _violation(self, connection: int | None, rule: str, detail: str) -> None:
-        self.violations.append(Violation(self._clock.time_ns(), connection, rule, detail))
-
-    async def _keep_house(self) -> None:
-        """Pings, connections without pongs, those that are too old, those that do not read."""
-        limits = self.exchange.limits
-        while True:
-            await asyncio.sleep(min(0.5, limits.ping_interval_s / 4, limits.ping_timeout_s / 4, limits.lifetime_s / 4))
-            now_s = asyncio.get_running_loop().time()
-            for peer in list(self._hub.peers.values()):
-                if not peer.is_open:
-                    continue
-                due = peer.heartbeat.due(now_s)
-                if due is Due.CUT:
-                    self._violation(peer.number, "pong", f"no pong within {limits.ping_timeout_s:g} s")
-                    self._close(peer, PONG_TIMEOUT)
-                elif now_s - peer.opened_s >= limits.lifetime_s:
-                    self._close(peer, LIFETIME_OVER)
-                elif peer.transport.get_write_buffer_size() > BACKLOG_BYTES:
-                    self._violation(peer.number, "slow_reader", f"more than {BACKLOG_BYTES >> 20} MiB behind")
-                    peer.reset()
-                elif due is Due.PING:
-                    peer.send_ping(b"%d" % (self._clock.time_ns() // 1_000_000), now_s)

@@ -12,7 +12,8 @@ from marketfeed_simulator.exchange import Session
 from marketfeed_simulator.framing import text_header
 from marketfeed_simulator.generator import Generator
 from marketfeed_simulator.listing import Listing, listings
-from marketfeed_simulator.market import BLOCK, Market
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.symbol import BLOCK
 
 NOW_MS = 1_767_225_600_123
 EXCHANGE = BinanceSpot()

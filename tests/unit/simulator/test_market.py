@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketfeed_simulator.listing import decimal, listings, named
-from marketfeed_simulator.market import BLOCK, DEPTH, REFRESH, Market, Symbol
+from marketfeed_simulator.market import Market
+from marketfeed_simulator.symbol import BLOCK, DEPTH, REFRESH, Symbol
 
 SYMBOL = Market(listings(1)).symbol(0)
 STEPS = st.integers(min_value=-5, max_value=50_000)

@@ -378,3 +378,49 @@ async def test_wrong_command_is_told_what_there_is(path: str, said: str) -> None
         status, body, _ = await fetch(f"{sim.rest_url}/sim/{path}")
         assert status == 400
         assert said in body["error"]
+
+
+class Deaf(asyncio.Protocol):
+    """A client that asks and never reads."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        transport.write(
+            b"GET /stream?streams=btcusdt@trade HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+
+
+async def test_who_never_reads_is_cut_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketfeed_simulator.reception.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("marketfeed_simulator.server.CLOSE_TIMEOUT_S", 0.1)
+    limits = {"ping_interval_s": 0.05, "ping_timeout_s": 0.2, "client_messages": Window(100, 1.0)}
+    async with binance(rate=0.0, paused=False, ledger=None, limits=limits) as sim:
+        transport, _ = await asyncio.get_running_loop().create_connection(Deaf, sim.host, sim.port)
+        await until(lambda: sim.violations and not sim.connections, "the connection is gone")
+        assert [v.rule for v in sim.violations] == ["pong"]
+        async with client(sim, "/ws/btcusdt@trade") as ws:
+            assert len(await received(ws, 100)) == 100
+            ws.transport.abort()
+        transport.abort()
+
+
+async def test_who_never_reads_does_not_keep_the_server_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketfeed_simulator.reception.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("marketfeed_simulator.server.CLOSE_TIMEOUT_S", 0.1)
+    async with binance(rate=0.0, paused=False, ledger=None) as sim:
+        transport, _ = await asyncio.get_running_loop().create_connection(Deaf, sim.host, sim.port)
+        await until(lambda: sim.sent > 1000, "the socket is full")
+        async with asyncio.timeout(10):
+            await sim.stop()
+        transport.abort()
+
+
+async def test_too_many_streams_in_the_url_cost_the_connection() -> None:
+    async with (
+        binance(limits={"streams_per_connection": 2}) as sim,
+        client(sim, "/stream?streams=a@trade/b@trade/c@trade") as ws,
+    ):
+        assert await closing(ws) == (1008, "Invalid request")
+        assert [v.rule for v in sim.violations] == ["streams_per_connection"]

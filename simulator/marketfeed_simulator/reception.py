@@ -1,0 +1,115 @@
+"""A connection from its first byte to its last: let in or turned away, heard and answered, closed when it breaks a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from marketfeed.clock import Clock
+from marketfeed_simulator.admission import Admission, response
+from marketfeed_simulator.control import is_ours
+from marketfeed_simulator.exchange import Exchange, Source
+from marketfeed_simulator.faults import Faults
+from marketfeed_simulator.hub import Hub
+from marketfeed_simulator.limits import Violation
+from marketfeed_simulator.peer import Peer
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Reception:
+    """Of one exchange; all of its connections."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        source: Source,
+        hub: Hub,
+        faults: Faults,
+        clock: Clock,
+        control: Callable[[str, Mapping[str, str]], Awaitable[tuple[int, str]]],
+    ) -> None:
+        """`control`: answers the simulator's own paths, with status and body."""
+        self.violations: list[Violation] = []
+        self._exchange, self._hub, self._faults, self._clock, self._control = exchange, hub, faults, clock, control
+        self._admission = Admission(exchange, source, faults, clock, lambda rule, detail: self.violation(None, rule, detail))
+        self._numbers = 0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Every HTTP request; null: it becomes a WebSocket."""
+        assert isinstance(connection, Peer)
+        target = urlsplit(request.path)
+        path, query = unquote(target.path), dict(parse_qsl(target.query, keep_blank_values=True))
+        if is_ours(path):
+            return response(*await self._control(path, query))
+        verdict = self._admission.judge(connection.remote_address[0], path, query)
+        if isinstance(verdict, Response):
+            return verdict
+        if verdict is None:
+            connection.reset()
+            return response(503, "{}")  # which nobody gets
+        self._numbers += 1
+        connection.begin(self._numbers, verdict, self._exchange.limits, self._flooded, self._faults.frozen)
+        return None
+
+    async def handle(self, connection: ServerConnection) -> None:
+        """A WebSocket, from its handshake on to its end."""
+        assert isinstance(connection, Peer)
+        topics = connection.session.topics
+        self._hub.join(connection)
+        try:
+            if len(topics) > self._exchange.limits.streams_per_connection:
+                self.violation(connection.number, "streams_per_connection", f"{len(topics)} in the URL")
+                self.close(connection, self._exchange.closings.streams)
+            async for text in connection:
+                if not connection.doomed:
+                    async with connection.turn:
+                        self._hear(connection, text if isinstance(text, str) else text.decode(errors="replace"))
+        except ConnectionClosed:
+            return  # however it ended, it is over
+        finally:
+            self._hub.leave(connection)
+
+    def _hear(self, peer: Peer, text: str) -> None:
+        before = list(peer.session.topics), peer.session.combined
+        answer = self._exchange.receive(peer.session, text, self._faults.rejection)
+        for reply in answer.replies:
+            peer.say(reply)
+        if answer.violation is not None:
+            self.violation(peer.number, "streams_per_connection", answer.violation)
+        if before != (list(peer.session.topics), peer.session.combined):
+            self._hub.update(peer)
+        if answer.close is not None:
+            self.close(peer, answer.close)
+
+    def _flooded(self, peer: Peer) -> None:
+        window = self._exchange.limits.client_messages
+        self.violation(peer.number, "client_messages", f"more than {window.count} within {window.seconds:g} s")
+        self.close(peer, self._exchange.closings.flood)
+
+    def close(self, peer: Peer, how: tuple[int, str]) -> None:
+        """Begin to end a connection with this code and reason, after what was sent to it; it is heard no more."""
+        peer.doomed = True
+        peer.flush(0.0)
+        task = asyncio.get_running_loop().create_task(_closed(peer, *how))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def violation(self, connection: int | None, rule: str, detail: str) -> None:
+        """Write down that a limit was broken."""
+        self.violations.append(Violation(self._clock.time_ns(), connection, rule, detail))
+
+
+async def _closed(peer: Peer, code: int, reason: str) -> None:
+    """The closing handshake, or a reset where the reader is too far behind for it."""
+    try:
+        async with asyncio.timeout(2 * CLOSE_TIMEOUT_S):
+            await peer.close(code, reason)
+    except TimeoutError:
+        peer.reset()
