@@ -1,5 +1,7 @@
 """Builds the compiled kernel. Where there is no compiler the build goes on without it, and the plain engine runs."""
 
+from importlib.metadata import version
+
 from setuptools import Extension, setup
 
 SHARD = "shard/marketfeed_shard"
@@ -11,7 +13,10 @@ def kernel() -> list[Extension]:
 
     sources = [
         Extension(
-            f"marketfeed_shard.{name}", [f"shard/marketfeed_shard/{name.replace('.', '/')}.pyx"], extra_compile_args=["-O3"]
+            f"marketfeed_shard.{name}",
+            [f"{SHARD}/{name.replace('.', '/')}.pyx"],
+            define_macros=[("MARKETFEED_PICOWS", f'"{version("picows")}"')],
+            extra_compile_args=["-O3"],
         )
         for name in MODULES
     ]

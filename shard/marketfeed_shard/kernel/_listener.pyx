@@ -9,6 +9,17 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from marketfeed_shard.kernel._engine cimport Engine
 
+cdef extern from *:
+    """
+    #ifndef MARKETFEED_PICOWS
+    #define MARKETFEED_PICOWS "unknown"
+    #endif
+    """
+    const char* MARKETFEED_PICOWS
+
+BUILT_FOR_PICOWS = MARKETFEED_PICOWS.decode()
+"""Version of picows whose class layout is compiled in: its minor version has to be the one at run time."""
+
 
 cdef class Listener(WSListener):
     """One connection's frames. `sink` gets what the engine declines, control frames and the end of each socket read."""

@@ -37,8 +37,23 @@ cdef inline int reserve(Buffer* b, Py_ssize_t more) except -1:
     return 0
 
 cdef inline void put(Buffer* b, const char* p, Py_ssize_t n) noexcept:
-    memcpy(b.p + b.n, p, n)
+    """Copy into room that was reserved. Nearly all that is copied is short: two halves that overlap need no call."""
+    cdef char* to = b.p + b.n
     b.n += n
+    if n > 32:
+        memcpy(to, p, n)
+    elif n >= 16:
+        memcpy(to, p, 16)
+        memcpy(to + n - 16, p + n - 16, 16)
+    elif n >= 8:
+        memcpy(to, p, 8)
+        memcpy(to + n - 8, p + n - 8, 8)
+    elif n >= 4:
+        memcpy(to, p, 4)
+        memcpy(to + n - 4, p + n - 4, 4)
+    else:
+        for i in range(n):
+            to[i] = p[i]
 
 cdef inline void put_text(Buffer* b, Text t) noexcept:
     put(b, t.p, t.n)

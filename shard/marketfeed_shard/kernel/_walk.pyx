@@ -95,7 +95,7 @@ cdef Pair* new_pair(Walker w) noexcept:
 
 
 cdef inline bint is_named(Child* child, Value* key) noexcept:
-    return child.key.n == key.n and child.key.p[0] == key.p[0] and memcmp(child.key.p, key.p, key.n) == 0
+    return child.key.n == key.n and child.key.p[0] == key.p[0] and (key.n == 1 or memcmp(child.key.p, key.p, key.n) == 0)
 
 
 cdef int skip_value(Walker w, int depth) noexcept:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from click.testing import Result
+from engines import needs_kernel
+from typer.testing import CliRunner
+
+from marketfeed_cli import normalize as command
+from marketfeed_cli.normalize import normalize
+
+APP = typer.Typer(pretty_exceptions_enable=False)
+APP.command()(normalize)
+
+TRADE = {"e": "trade", "E": 1672515782140, "s": "BTCUSDT", "t": 12345, "p": "0.0010", "q": "100", "T": 1672515782136, "m": True}
+QUOTE = {"u": 5, "s": "ETHBTC", "b": "1", "B": "2", "a": "3", "A": "4"}
+INFO = {"symbols": [{"symbol": "ETHBTC", "status": "TRADING", "baseAsset": "ETH", "quoteAsset": "BTC", "filters": []}]}
+ENGINES = [pytest.param("plain"), pytest.param("compiled", marks=needs_kernel)]
+
+
+def line(message: Any) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def combined(stream: str, data: Any) -> bytes:
+    return line({"stream": stream, "data": data})
+
+
+def run(source: bytes, *options: str, exchange: str = "binance", market: str = "spot") -> Result:
+    return CliRunner().invoke(APP, ["--exchange", exchange, "--market", market, *options], input=source)
+
+
+def counts(result: Result) -> list[str]:
+    return result.stderr.splitlines()[-4:]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_line_is_accounted_for(engine: str) -> None:
+    source = b"".join(
+        (
+            combined("btcusdt@trade", TRADE),
+            b"\n",
+            line(QUOTE).replace(b"\n", b"\r\n"),
+            line({"result": None, "id": 1}),
+            combined("btcusdt@avgPrice", {"e": "avgPrice"}),
+            b"not JSON\n",
+            combined("btcusdt@trade", {**TRADE, "p": "x"}),
+            line({"hello": 1}),
+            b'{"\xff":1}\n',
+            combined("btcusdt@trade", TRADE).rstrip(b"\n"),
+        )
+    )
+    result = run(source, "--engine", engine)
+    assert result.exit_code == 1
+    events = [json.loads(text) for text in result.stdout.splitlines()]
+    assert [(event["type"], event["symbol"], event["recv"], event["n"]) for event in events] == [
+        ("trade", "BTC-USDT", None, None),
+        ("bbo", "ETH-BTC", None, None),
+        ("trade", "BTC-USDT", None, None),
+    ]
+    assert counts(result) == [
+        "events: 3 (bbo 1, trade 2)",
+        "control: 1",
+        "ignored: 1 (btcusdt@avgPrice 1)",
+        "failed: 4 (lines 6, 7, 8, 9)",
+    ]
+    failures = result.stderr.splitlines()[:-4]
+    assert [text.partition(":")[0] for text in failures] == ["line 6", "line 7", "line 8", "line 9"]
+    assert "price: not a number: 'x'" in failures[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_without_a_failure_the_exit_code_is_zero(engine: str) -> None:
+    result = run(combined("btcusdt@trade", TRADE) + combined("btcusdt@depth5", {}), "--engine", engine)
+    assert (result.exit_code, counts(result)[3]) == (0, "failed: 0")
+
+
+def test_nothing_comes_of_nothing() -> None:
+    result = run(b"")
+    assert (result.exit_code, result.stdout, counts(result)[0]) == (0, "", "events: 0")
+
+
+@needs_kernel
+def test_several_events_of_a_message_are_counted_by_type() -> None:
+    ticker = {"e": "24hrTicker", "E": 1, "s": "BTCUSDT", "c": "1"}
+    result = run(combined("!ticker@arr", [ticker, ticker]), "--engine", "compiled")
+    assert counts(result)[0] == "events: 2 (ticker 2)"
+
+
+def test_reasons_for_ignoring_are_bounded() -> None:
+    result = run(b"".join(combined(f"s{number}@avgPrice", {}) for number in range(1500)))
+    assert counts(result)[2].startswith("ignored: 1500 (others 500, ")
+    assert len(counts(result)[2]) < 300
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("form", ["body", "gzip", "recording", "recordings"])
+def test_an_instrument_list_names_the_symbols_that_there_are(form: str, engine: str, tmp_path: Path) -> None:
+    body, recorded = json.dumps(INFO).encode(), line({"url": "https://example", "body": INFO})
+    empty = line({"url": "https://example", "body": {"symbols": []}})
+    content = {"body": body, "gzip": gzip.compress(body), "recording": recorded, "recordings": empty + recorded}[form]
+    file = tmp_path / "exchangeInfo"
+    file.write_bytes(content)
+    result = run(line(QUOTE) + line(TRADE), "--instruments", str(file), "--engine", engine)
+    assert result.exit_code == 0
+    assert counts(result)[:3] == ["events: 1 (bbo 1)", "control: 0", "ignored: 1 (unknown symbol 'BTCUSDT' 1)"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read"),
+        (b"", "is no instrument list of binance spot"),
+        (b"symbols", "is no JSON"),
+        (b"[]", "is no instrument list of binance spot"),
+        (b"{}", "is no instrument list of binance spot"),
+        (b'{"symbols":[]}', "is no instrument list of binance spot"),
+        (b'{"symbols":[{}]}', "is no instrument list of binance spot"),
+        (gzip.compress(b"{}")[:-3], "broken gzip"),
+    ],
+)
+def test_an_unusable_instrument_list_is_one_sentence(content: bytes | None, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    if content is not None:
+        file.write_bytes(content)
+    result = run(line(TRADE), "--instruments", str(file))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"{file}: ")
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("exchange", "market"), [("binanc", "spot"), ("binance", "options")])
+def test_an_unknown_market_is_one_sentence(exchange: str, market: str) -> None:
+    result = run(line(TRADE), exchange=exchange, market=market)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_unknown_engine_is_wrong_usage() -> None:
+    assert run(b"", "--engine", "fast").exit_code == 2
+
+
+def test_a_compiled_engine_that_is_not_built_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketfeed_shard.kernel.load", lambda: None)
+    asked = run(line(TRADE), "--engine", "compiled")
+    assert (asked.exit_code, asked.stderr.count("\n")) == (2, 1)
+    unasked = run(line(TRADE))
+    assert unasked.exit_code == 0
+    assert unasked.stderr.startswith("the compiled engine is not ")
+
+
+def test_a_line_that_is_too_long_fails_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "MOST_BYTES", 300)
+    source = line({"x": "y" * 200_000}) + line(TRADE) + b" " * 1000 + b"\n" + line({"x": "y" * 1000}).rstrip(b"\n")
+    result = run(source)
+    assert counts(result) == ["events: 1 (trade 1)", "control: 0", "ignored: 0", "failed: 2 (lines 1, 4)"]
+
+
+def test_output_that_nobody_reads_ends_quietly(tmp_path: Path) -> None:
+    source = tmp_path / "raw.jsonl"
+    source.write_bytes(combined("btcusdt@trade", TRADE) * 5000)
+    arguments = [sys.executable, "-m", "marketfeed_cli", "normalize", "--exchange", "binance", "--market", "spot"]
+    with (
+        source.open("rb") as stdin,
+        subprocess.Popen(arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 141
