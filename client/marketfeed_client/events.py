@@ -1,7 +1,6 @@
 """The events as typed dictionaries: what `docs/events.md` describes, for a type checker."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, or a TypedDict would not know at run time which of its keys may be absent.
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 Levels: TypeAlias = list[list[str]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from published import Consumer, Feed
 from recordings import RECORDINGS
 from redis_server import RedisServer
 from simulated import SimulatorProcess, binance
@@ -24,6 +25,20 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path)
     yield server
     server.kill()
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Feed:
+    """Events to publish; its Secrets are in the folder `secrets` of the test's."""
+    return Feed(tmp_path / "secrets")
+
+
+@pytest.fixture
+async def consumer() -> AsyncIterator[Consumer]:
+    """Not subscribed: `start(url)` it."""
+    consumer = Consumer()
+    yield consumer
+    await consumer.stop()
 
 
 @pytest.fixture

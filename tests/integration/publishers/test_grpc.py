@@ -13,6 +13,9 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
+from published import Feed
+from redis_server import free_port
+from waiting import until
 
 from marketfeed.report import PublisherState
 from marketfeed.resource import Grpc as Spec
@@ -24,7 +27,7 @@ METHOD = "/marketfeed.v1.MarketData/Subscribe"
 
 
 @asynccontextmanager
-async def running(feed: Any, spec: dict[str, Any]) -> AsyncIterator[Grpc]:
+async def running(feed: Feed, spec: dict[str, Any]) -> AsyncIterator[Grpc]:
     publisher = Grpc(Spec.model_validate(spec), feed.context())
     await publisher.start()
     try:
@@ -85,10 +88,11 @@ async def client(port: int, credentials: Any = None, **request: Any) -> AsyncIte
         await client.leave()
 
 
-async def test_every_client_gets_every_event_in_order_byte_by_byte(feed: Any, unused_port: int, until: Any) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "60s"}) as publisher:
+async def test_every_client_gets_every_event_in_order_byte_by_byte(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
-        async with client(unused_port) as one, client(unused_port) as two:
+        async with client(port) as one, client(port) as two:
             for count in [1, 5, 100, 1] * 50:
                 publisher.put(feed.batch(count))
                 await asyncio.sleep(0)
@@ -101,23 +105,25 @@ async def test_every_client_gets_every_event_in_order_byte_by_byte(feed: Any, un
     assert len(feed.done) == 200
 
 
-async def test_a_lone_event_is_a_message_of_its_own(feed: Any, unused_port: int) -> None:
-    async with running(feed, {"port": unused_port}) as publisher:
+async def test_a_lone_event_is_a_message_of_its_own(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port}) as publisher:
         await publisher.connected()
-        async with client(unused_port) as one:
+        async with client(port) as one:
             for i in range(1, 4):
                 publisher.put(feed.batch(1))
                 await one.read_until(i)
     assert one.messages == 3
 
 
-async def test_a_client_gets_what_its_filter_takes_and_no_more(feed: Any, unused_port: int, until: Any) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "60s"}) as publisher:
+async def test_a_client_gets_what_its_filter_takes_and_no_more(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
         async with (
-            client(unused_port, symbols=["S[02]-*"], exchange="binance") as some,
-            client(unused_port, symbols=["S1-USDT", "S4-USDT"], channels=["trades"]) as other,
-            client(unused_port, market="linear") as none,
+            client(port, symbols=["S[02]-*"], exchange="binance") as some,
+            client(port, symbols=["S1-USDT", "S4-USDT"], channels=["trades"]) as other,
+            client(port, market="linear") as none,
         ):
             publisher.put(feed.batch(9))
             feed.streams.append(type(feed.streams[0])("trades", "S4-USDT", "S4USDT"))
@@ -130,11 +136,12 @@ async def test_a_client_gets_what_its_filter_takes_and_no_more(feed: Any, unused
     assert none.events == []
 
 
-async def test_a_slow_client_is_told_exactly_what_it_missed_and_slows_no_other(feed: Any, unused_port: int, until: Any) -> None:
-    spec = {"port": unused_port, "maxAge": "60s", "bufferBytes": "1Mi"}
+async def test_a_slow_client_is_told_exactly_what_it_missed_and_slows_no_other(feed: Feed) -> None:
+    port = free_port()
+    spec = {"port": port, "maxAge": "60s", "bufferBytes": "1Mi"}
     async with running(feed, spec) as publisher:
         await publisher.connected()
-        async with client(unused_port) as slow, client(unused_port) as fast:
+        async with client(port) as slow, client(port) as fast:
             for i in range(1, 101):
                 publisher.put(feed.batch(100, pad=300))
                 await fast.read_until(100 * i)
@@ -149,10 +156,11 @@ async def test_a_slow_client_is_told_exactly_what_it_missed_and_slows_no_other(f
     assert slow.events == [event for event in fast.events if event in set(slow.events)]
 
 
-async def test_what_is_too_old_for_a_client_is_missed(feed: Any, unused_port: int, until: Any) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "50ms"}) as publisher:
+async def test_what_is_too_old_for_a_client_is_missed(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "50ms"}) as publisher:
         await publisher.connected()
-        async with client(unused_port) as slow:
+        async with client(port) as slow:
             for _ in range(30):
                 publisher.put(feed.batch(100, pad=300))
             await asyncio.sleep(0.2)  # longer than maxAge: this wait is what is tested
@@ -162,10 +170,11 @@ async def test_what_is_too_old_for_a_client_is_missed(feed: Any, unused_port: in
     assert report.published + report.dropped == len(feed.sent)
 
 
-async def test_what_a_client_leaves_behind_is_not_dropped(feed: Any, unused_port: int, until: Any) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "60s"}) as publisher:
+async def test_what_a_client_leaves_behind_is_not_dropped(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
-        async with client(unused_port):
+        async with client(port):
             for _ in range(30):
                 publisher.put(feed.batch(100, pad=300))
             assert publisher.report().queued_bytes > 0
@@ -175,10 +184,11 @@ async def test_what_a_client_leaves_behind_is_not_dropped(feed: Any, unused_port
     assert len(feed.done) == 31
 
 
-async def test_close_hands_over_what_waits_and_ends_the_streams(feed: Any, unused_port: int) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "60s"}) as publisher:
+async def test_close_hands_over_what_waits_and_ends_the_streams(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
-        async with client(unused_port) as one:
+        async with client(port) as one:
             for _ in range(30):
                 publisher.put(feed.batch(100, pad=300))
             _, code = await asyncio.gather(publisher.close(20.0), one.read_to_end())
@@ -186,10 +196,11 @@ async def test_close_hands_over_what_waits_and_ends_the_streams(feed: Any, unuse
     assert one.events == [event for _, event in feed.sent]
 
 
-async def test_close_counts_what_a_client_did_not_take_in_time(feed: Any, unused_port: int) -> None:
-    async with running(feed, {"port": unused_port, "maxAge": "60s"}) as publisher:
+async def test_close_counts_what_a_client_did_not_take_in_time(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
-        async with client(unused_port):
+        async with client(port):
             for _ in range(30):
                 publisher.put(feed.batch(100, pad=300))
             await publisher.close(0.05)
@@ -199,32 +210,33 @@ async def test_close_counts_what_a_client_did_not_take_in_time(feed: Any, unused
     assert report.queued_bytes == 0
 
 
-async def test_a_taken_port_is_told_and_tried_again(
-    feed: Any, unused_port: int, until: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_taken_port_is_told_and_tried_again(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
     monkeypatch.setattr(publisher_module, "MOST_S", 0.1)
-    with socket.create_server(("127.0.0.1", unused_port)):
-        publisher = Grpc(Spec.model_validate({"port": unused_port}), feed.context())
+    with socket.create_server(("127.0.0.1", port)):
+        publisher = Grpc(Spec.model_validate({"port": port}), feed.context())
         await publisher.start()
         await until(lambda: publisher.report().state is PublisherState.FAILED, "the failure")
-        assert f"127.0.0.1:{unused_port}: Address already in use" in str(publisher.report().error)
+        assert f"127.0.0.1:{port}: Address already in use" in str(publisher.report().error)
         publisher.put(feed.batch(1))
     await publisher.connected()
     assert (publisher.report().state, publisher.report().error) == (PublisherState.CONNECTED, None)
     await publisher.close(0.0)
 
 
-async def test_two_publishers_never_share_a_port(feed: Any, unused_port: int, until: Any) -> None:
-    async with running(feed, {"port": unused_port}) as first, running(feed, {"port": unused_port}) as second:
+async def test_two_publishers_never_share_a_port(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port}) as first, running(feed, {"port": port}) as second:
         await first.connected()
         await until(lambda: second.report().state is PublisherState.FAILED, "the failure of the second")
 
 
-async def test_a_request_that_cannot_be_served_is_refused_with_the_reason(feed: Any, unused_port: int) -> None:
-    async with running(feed, {"port": unused_port}) as publisher:
+async def test_a_request_that_cannot_be_served_is_refused_with_the_reason(feed: Feed) -> None:
+    port = free_port()
+    async with running(feed, {"port": port}) as publisher:
         await publisher.connected()
         for request, reason in [({"encoding": 7}, "JSON"), ({"symbols": ["*"] * 257}, "symbols has 257 globs")]:
-            one = Client(unused_port, **request)
+            one = Client(port, **request)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await one.read_until(1)
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -232,7 +244,8 @@ async def test_a_request_that_cannot_be_served_is_refused_with_the_reason(feed: 
             await one.leave()
 
 
-async def test_tls_serves_with_the_given_certificate(feed: Any, unused_port: int, tmp_path: Path) -> None:
+async def test_tls_serves_with_the_given_certificate(feed: Feed, tmp_path: Path) -> None:
+    port = free_port()
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     folder = tmp_path / "secrets" / "tls"
@@ -241,10 +254,10 @@ async def test_tls_serves_with_the_given_certificate(feed: Any, unused_port: int
     certificate.cert_chain_pems[0].write_to_path(folder / "tls.crt")
     keys = {"certFrom": "tls.crt", "keyFrom": "tls.key"}
     tls = {name: {"secretKeyRef": {"name": "tls", "key": key}} for name, key in keys.items()}
-    async with running(feed, {"port": unused_port, "tls": tls}) as publisher:
+    async with running(feed, {"port": port, "tls": tls}) as publisher:
         await publisher.connected()
         credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
-        async with client(unused_port, credentials) as one:
+        async with client(port, credentials) as one:
             publisher.put(feed.batch(3))
             await one.read_until(3)
     assert one.events == [event for _, event in feed.sent]

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import trustme
+from published import Consumer, Feed
+from redis_server import RedisServer, free_port
+from waiting import until
 
 from marketfeed.report import PublisherState
 from marketfeed.resource import RedisPubSub as Spec
@@ -20,7 +23,7 @@ CONNECTED = PublisherState.CONNECTED
 
 
 @asynccontextmanager
-async def running(feed: Any, spec: dict[str, Any]) -> AsyncIterator[RedisPubSub]:
+async def running(feed: Feed, spec: dict[str, Any]) -> AsyncIterator[RedisPubSub]:
     publisher = RedisPubSub(Spec.model_validate(spec), feed.context())
     await publisher.start()
     try:
@@ -36,11 +39,11 @@ def by_channel(received: list[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     return found
 
 
-def sent_by_channel(feed: Any) -> dict[str, list[bytes]]:
+def sent_by_channel(feed: Feed) -> dict[str, list[bytes]]:
     return by_channel([(f"md.binance.spot.trades.{feed.streams[slot].symbol}", event) for slot, event in feed.sent])
 
 
-async def test_every_event_arrives_once_and_in_order(feed: Any, redis_server: Any, consumer: Any, until: Any) -> None:
+async def test_every_event_arrives_once_and_in_order(feed: Feed, redis_server: RedisServer, consumer: Consumer) -> None:
     redis_server.start()
     await consumer.start(redis_server.url)
     async with running(feed, {"url": redis_server.url, "maxAge": "60s"}) as publisher:
@@ -60,7 +63,7 @@ async def test_every_event_arrives_once_and_in_order(feed: Any, redis_server: An
 
 
 async def test_streams_that_are_added_later_have_their_channels(
-    feed: Any, redis_server: Any, consumer: Any, until: Any
+    feed: Feed, redis_server: RedisServer, consumer: Consumer
 ) -> None:
     redis_server.start()
     await consumer.start(redis_server.url)
@@ -73,7 +76,7 @@ async def test_streams_that_are_added_later_have_their_channels(
     assert [channel for channel, _ in consumer.received] == ["md.S0-USDT/spot", "md.币安人生-USDT/spot"]
 
 
-async def test_events_wait_for_the_first_connection(feed: Any, redis_server: Any, until: Any) -> None:
+async def test_events_wait_for_the_first_connection(feed: Feed, redis_server: RedisServer) -> None:
     async with running(feed, {"url": redis_server.url, "maxAge": "60s"}) as publisher:
         publisher.put(feed.batch(5))
         await until(lambda: publisher.report().state is PublisherState.BACKOFF, "a failed attempt")
@@ -86,7 +89,7 @@ async def test_events_wait_for_the_first_connection(feed: Any, redis_server: Any
 
 
 async def test_what_is_lost_while_redis_is_away_is_announced_once_with_its_bounds(
-    feed: Any, redis_server: Any, consumer: Any, until: Any
+    feed: Feed, redis_server: RedisServer, consumer: Consumer
 ) -> None:
     redis_server.start()
     async with running(feed, {"url": redis_server.url, "maxAge": "100ms"}) as publisher:
@@ -114,7 +117,7 @@ async def test_what_is_lost_while_redis_is_away_is_announced_once_with_its_bound
 
 
 async def test_restarts_under_load_lose_nothing_that_is_not_announced(
-    feed: Any, redis_server: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_pubsub, "MOST_S", 0.2)
     redis_server.start()
@@ -143,7 +146,7 @@ async def test_restarts_under_load_lose_nothing_that_is_not_announced(
 
 
 async def test_a_frozen_redis_is_left_and_found_again(
-    feed: Any, redis_server: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+    feed: Feed, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_pubsub, "HANG_S", 0.3)
     redis_server.start()
@@ -162,7 +165,7 @@ async def test_a_frozen_redis_is_left_and_found_again(
 
 
 async def test_a_frozen_redis_never_makes_the_buffer_exceed_its_bound(
-    feed: Any, redis_server: Any, consumer: Any, until: Any
+    feed: Feed, redis_server: RedisServer, consumer: Consumer
 ) -> None:
     redis_server.start()
     await consumer.start(redis_server.url)
@@ -193,7 +196,7 @@ async def test_a_frozen_redis_never_makes_the_buffer_exceed_its_bound(
 
 
 async def test_a_wrong_password_is_told_without_it_and_heals_when_the_secret_changes(
-    feed: Any, redis_server: Any, until: Any, tmp_path: Path
+    feed: Feed, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     redis_server.start("--requirepass", "opensesame")
     secret = tmp_path / "secrets" / "redis" / "password"
@@ -211,7 +214,7 @@ async def test_a_wrong_password_is_told_without_it_and_heals_when_the_secret_cha
         assert publisher.report().error is None
 
 
-async def test_a_channel_that_the_user_may_not_use_drops_its_own_events_only(feed: Any, redis_server: Any, until: Any) -> None:
+async def test_a_channel_that_the_user_may_not_use_drops_its_own_events_only(feed: Feed, redis_server: RedisServer) -> None:
     redis_server.start()
     with redis_server.admin() as admin:
         allowed = "&md.binance.spot.trades.S0-USDT"
@@ -236,7 +239,7 @@ async def test_a_channel_that_the_user_may_not_use_drops_its_own_events_only(fee
 
 
 async def test_tls_checks_the_certificate_against_the_given_authority(
-    feed: Any, redis_server: Any, consumer: Any, until: Any, tmp_path: Path
+    feed: Feed, redis_server: RedisServer, consumer: Consumer, tmp_path: Path
 ) -> None:
     authority, other = trustme.CA(), trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
@@ -247,8 +250,9 @@ async def test_tls_checks_the_certificate_against_the_given_authority(
     other.cert_pem.write_to_path(tmp_path / "secrets" / "tls" / "ca.crt")
     files = {"--tls-cert-file": "cert.pem", "--tls-key-file": "key.pem", "--tls-ca-cert-file": "ca.pem"}
     options = [word for name, file in files.items() for word in (name, str(tmp_path / file))]
-    redis_server.start("--port", "0", "--tls-port", str(redis_server.port), *options, "--tls-auth-clients", "no")
-    url = f"rediss://127.0.0.1:{redis_server.port}"
+    port = free_port()
+    redis_server.start("--tls-port", str(port), *options, "--tls-auth-clients", "no")
+    url = f"rediss://127.0.0.1:{port}"
     spec = {"url": url, "maxAge": "60s", "tls": {"caFrom": {"secretKeyRef": {"name": "tls", "key": "ca.crt"}}}}
     async with running(feed, spec) as publisher:
         await until(lambda: "certificate refused" in str(publisher.report().error), "the refusal")
@@ -262,7 +266,7 @@ async def test_tls_checks_the_certificate_against_the_given_authority(
     assert by_channel(consumer.received) == sent_by_channel(feed)
 
 
-async def test_close_delivers_what_waits(feed: Any, redis_server: Any, consumer: Any, until: Any) -> None:
+async def test_close_delivers_what_waits(feed: Feed, redis_server: RedisServer, consumer: Consumer) -> None:
     redis_server.start()
     await consumer.start(redis_server.url)
     publisher = RedisPubSub(Spec.model_validate({"url": redis_server.url, "maxAge": "60s"}), feed.context())
@@ -276,7 +280,7 @@ async def test_close_delivers_what_waits(feed: Any, redis_server: Any, consumer:
     assert publisher.report().dropped == 1
 
 
-async def test_close_lets_go_at_its_deadline_and_counts_what_was_not_delivered(feed: Any, redis_server: Any) -> None:
+async def test_close_lets_go_at_its_deadline_and_counts_what_was_not_delivered(feed: Feed, redis_server: RedisServer) -> None:
     redis_server.start()
     publisher = RedisPubSub(Spec.model_validate({"url": redis_server.url, "maxAge": "60s"}), feed.context())
     await publisher.start()
