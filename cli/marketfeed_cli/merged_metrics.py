@@ -29,7 +29,7 @@ def merge(expositions: Iterable[str]) -> bytes:
             families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             values = sums.setdefault(family.name, {})
             for sample in family.samples:
-                key = (sample.name, tuple(sample.labels.items()))
+                key = (sample.name, tuple(sorted(sample.labels.items())))
                 values[key] = values.get(key, 0.0) + sample.value
     for name, values in sums.items():
         for (sample_name, labels), value in values.items():

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final, TypeAlias
 
 POLL_S: Final = 0.2
 SETTLED: Final = 2
 """Looks that must find the same before a change counts: an editor may write in several steps."""
+GONE_S: Final = 5.0
+"""A file that is missing for so long is not being replaced: it is gone."""
 Signature: TypeAlias = tuple[int, int, int, int] | None
 
 
@@ -27,7 +29,7 @@ def signature(path: Path) -> Signature:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-async def changes(path: Path, seen: Signature, poll_s: float = POLL_S) -> AsyncIterator[bool]:
+async def changes(path: Path, seen: Signature, poll_s: float = POLL_S) -> AsyncGenerator[bool, None]:
     """Each change since `seen`, once it has settled: True, or False where the file is gone and stays so for a while."""
     last, same, missing_looks = seen, 0, 0
     while True:
@@ -44,7 +46,3 @@ async def changes(path: Path, seen: Signature, poll_s: float = POLL_S) -> AsyncI
         if now != seen and same >= SETTLED:
             seen = now
             yield True
-
-
-GONE_S: Final = 5.0
-"""A file that is missing for so long is not being replaced: it is gone."""

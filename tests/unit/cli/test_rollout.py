@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
+from marketfeed.problem import NotAccepted
+from marketfeed.resource import Endpoint, Grpc, Publishers, Watchdog
+from marketfeed_cli.rollout import placed, rollout, secrets_wanted, starts_anew
+
+
+def assignment(number: int = 0, symbols: str = "AB", *, attempts: int = 100, port: int = 9090) -> Assignment:
+    return Assignment(
+        generation=1,
+        feed="feed",
+        shard=f"feed-binance-spot-{number}",
+        exchange="binance",
+        market="spot",
+        symbols=tuple(SymbolStreams(symbol=f"{c}-USDT", native=f"{c}USDT", channels=("trades",)) for c in symbols),
+        limits=EffectiveLimits(streams_per_connection=900, messages_per_second=2),
+        connects=Share(count=attempts, seconds=300),
+        publishers=Publishers(grpc=Grpc(port=port)),
+    )
+
+
+def test_shards_that_give_something_up_come_before_those_that_get_it() -> None:
+    running = {a.shard: a for a in (assignment(0, "AB"), assignment(1, "C"), assignment(2, "D"), assignment(3, "E"))}
+    steps = rollout(running, [assignment(0, "A"), assignment(1, "BC"), assignment(2, "D"), assignment(4, "F")])
+    assert steps.stop == ("feed-binance-spot-3",)
+    assert [a.shard[-1] for a in steps.first] == ["0"]
+    assert [a.shard[-1] for a in steps.then] == ["1"]
+    assert [a.shard[-1] for a in steps.start] == ["4"]
+
+
+def test_a_lower_share_of_attempts_is_handed_out_before_a_new_shard_gets_the_rest() -> None:
+    running = {a.shard: a for a in (assignment(0, attempts=300),)}
+    steps = rollout(running, [assignment(0, attempts=150), assignment(1, "C", attempts=150)])
+    assert [a.shard[-1] for a in steps.first] == ["0"]
+    assert [a.shard[-1] for a in steps.start] == ["1"]
+
+
+def test_symbols_shares_and_the_watchdog_restart_nothing() -> None:
+    other = assignment(0, "AXYZ", attempts=5).model_copy(update={"generation": 7, "watchdog": Watchdog(stale_after=9)})
+    assert not starts_anew(assignment(), other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"publishers": Publishers(grpc=Grpc(port=9191))},
+        {"endpoint": Endpoint(ws="ws://localhost:1")},
+        {"transport": "websockets"},
+        {"limits": EffectiveLimits(streams_per_connection=10, messages_per_second=2)},
+        {"symbols": (SymbolStreams(symbol="A-USDT", native="OTHER", channels=("trades",)),)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_a_running_shard_cannot_take_starts_it_anew(change: dict[str, object]) -> None:
+    assert starts_anew(assignment(), assignment().model_copy(update=change))
+
+
+def test_each_shard_has_a_grpc_port_of_its_own_and_keeps_it() -> None:
+    offsets: dict[str, int] = {}
+    first = placed([assignment(0), assignment(1), assignment(2)], offsets, {})
+    assert [a.publishers.grpc.port for a in first if a.publishers.grpc] == [9090, 9091, 9092]
+    then = placed([assignment(1), assignment(2), assignment(3)], offsets, {a.shard: a for a in first})
+    assert [(a.shard[-1], a.publishers.grpc.port) for a in then if a.publishers.grpc] == [("1", 9091), ("2", 9092), ("3", 9090)]
+    assert [a.generation for a in then] == [1, 1, 1]
+
+
+def test_more_shards_than_ports_are_refused() -> None:
+    with pytest.raises(NotAccepted, match=r"65535 leaves no port for feed-binance-spot-1"):
+        placed([assignment(0, port=65535), assignment(1, port=65535)], {}, {})
+
+
+def test_a_reference_to_a_secret_is_seen() -> None:
+    secret = {"redisPubSub": {"urlFrom": {"secretKeyRef": {"name": "n", "key": "k"}}}}
+    wanting = assignment().model_copy(update={"publishers": Publishers.model_validate(secret)})
+    assert secrets_wanted([assignment(), wanting])
+    assert not secrets_wanted([assignment()])
