@@ -13,17 +13,22 @@ from recordings import captures, lines, needs_recordings
 
 pytestmark = [needs_recordings, needs_kernel, pytest.mark.timeout(300)]
 
+_DATA = b'"data":'
 SEED = 20_261_125
 FRAMES = {"binance": 100_000, "bybit": 20_000, "okx": 20_000, "kraken": 20_000}
 
 
 def sampled(exchange: str, market: str, random: Random) -> list[bytes]:
-    """Up to 150 messages of each file, from all over it, so that rare kinds are there as often as common ones."""
+    """Up to 150 messages of each file, from all over it, so that rare kinds are there as often as common ones.
+
+    Some of Binance's come as a raw stream has them.
+    """
     frames: list[bytes] = []
     for path in captures(exchange, market):
         read = list(islice(lines(path), 20_000))
         frames += random.sample(read, min(150, len(read)))
-    return frames
+    raw = [frame[frame.index(_DATA) + len(_DATA) : -1] for frame in frames if frame.startswith(b'{"stream":')]
+    return frames + random.sample(raw, len(raw) // 3)
 
 
 @pytest.mark.parametrize("exchange", FRAMES)
