@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,8 +290,6 @@ def test_a_broken_file_changes_nothing_and_is_one_line(
 
 
 def test_shards_end_with_their_runner(feed: FeedRun, simulator_process: SimulatorProcess) -> None:
-    if shutil.which("pgrep") is None:
-        pytest.skip("pgrep is not installed")
     simulator_process.start("--symbols", "4", "--rate", "500")
     feed.start(
         manifest(simulator_process.ws_url, simulator_process.rest_url, ["BTC-USDT"], CHANNELS, {"grpc": {"port": free_port()}})

@@ -114,8 +114,15 @@ class FeedRun:
 
     def shard_pids(self) -> list[int]:
         """Processes of the shards."""
-        found = subprocess.run(["pgrep", "-f", f"marketfeed_shard.main.*{self._folder}"], capture_output=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
+            except (FileNotFoundError, ProcessLookupError):  # it ended just now
+                continue
+            if b"marketfeed_shard.main" in command and str(self._folder).encode() in command:
+                found.append(int(entry.name))
+        return found
 
 
 class Consumer:

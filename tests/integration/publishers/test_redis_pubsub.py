@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+import uvloop
 from published import Consumer, Feed
 from redis_server import RedisServer, free_port
 from waiting import until
@@ -143,6 +144,25 @@ async def test_restarts_under_load_lose_nothing_that_is_not_announced(
     assert report.dropped > 0
     assert sum(loss.count for losses in feed.losses for loss in losses) == report.dropped
     assert all(loss.last_position - loss.first_position + 1 == loss.count for losses in feed.losses for loss in losses)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_put_never_raises_while_the_connection_ends(feed: Feed, redis_server: RedisServer, run: Any) -> None:
+    async def scenario() -> RedisPubSub:
+        async with running(feed, {"url": redis_server.url, "maxAge": "60s"}) as publisher:
+            for _ in range(5):
+                await until(lambda: publisher.report().state is CONNECTED, "the connection")
+                ended = asyncio.get_running_loop().run_in_executor(None, redis_server.kill)
+                while not ended.done() or publisher.report().state is CONNECTED:
+                    publisher.put(feed.batch(3))
+                    await asyncio.sleep(0)
+                await asyncio.to_thread(redis_server.start)
+            await until(lambda: publisher.report().queued_bytes == 0, "all answers")
+        return publisher
+
+    redis_server.start()
+    report = run(scenario()).report()
+    assert report.published + report.dropped == len(feed.sent)
 
 
 async def test_a_frozen_redis_is_left_and_found_again(

@@ -57,6 +57,14 @@ def test_market_goes_on_for_those_who_do_not_listen() -> None:
     assert after["t"] == before["t"] + 10
 
 
+def test_step_that_was_begun_brings_nothing_that_is_wanted_no_more() -> None:
+    made = generator()
+    made.want(["btcusdt@trade", "btcusdt@aggTrade"], 0.0)
+    list(made.take(1, NOW_MS))
+    made.want(["btcusdt@trade"], 0.0)
+    assert [p["e"] for p in payloads(made.take(2, NOW_MS))] == ["trade", "trade"]
+
+
 def test_names_that_an_exchange_would_acknowledge_and_not_serve_bring_nothing() -> None:
     made = generator()
     made.want(["nosuch@trade", "btcusdt@nosuch", "BTCUSDT@trade", "btcusdt", "btcusdt@kline_7m", "btcusdt@depth@250ms"], 0.0)

@@ -305,6 +305,18 @@ async def test_full_speed_brings_every_message_in_order_to_all_who_listen() -> N
         ws.transport.abort()  # rather than read all that is under way
 
 
+async def test_at_full_speed_too_nothing_comes_of_a_stream_after_it_was_unsubscribed() -> None:
+    limits = {"client_messages": Window(1000, 1.0)}
+    async with binance(100, rate=0.0, paused=False, ledger=None, limits=limits) as sim, client(sim, "/ws") as ws:
+        names = [f"{s.native.lower()}@{kind}" for s in sim.source.listings for kind in ("trade", "aggTrade")]
+        for _ in range(2):
+            await request(ws, "SUBSCRIBE", names)
+            await received(ws, 500)
+            await request(ws, "UNSUBSCRIBE", names)
+            await ws.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 2}))
+            assert json.loads((await received(ws, 1))[0]) == {"result": [], "id": 2}
+
+
 async def test_same_market_goes_on_after_a_restart_on_the_same_port() -> None:
     async with binance() as sim:
         port = sim.port
