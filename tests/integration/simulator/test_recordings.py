@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from recordings import captures, lines, needs_recordings
-from waiting import until
+from simulated import SimulatorProcess
+from waiting import until, wait_until
 from websockets.asyncio.client import connect
+from websockets.sync.client import connect as sync_connect
 
 from marketfeed.exchanges import catalogue
 from marketfeed_simulator.binance import BinanceSpot
@@ -47,3 +49,17 @@ async def test_subscriber_gets_the_recording(recordings: Path, tmp_path: Path, s
         assert isinstance(sim.pump, ReplayPump)
         await until(sim.pump.done.is_set, "the replay is over")
         assert sim.sent == len(wanted)
+
+
+def test_process_replays_a_file_and_lists_its_symbols(recordings: Path, simulator_process: SimulatorProcess) -> None:
+    source = next(path for path in CAPTURES if path.name.startswith("cryptofeed"))
+    texts = [line.decode() for line in lines(source)]
+    streams = sorted({json.loads(text)["stream"] for text in texts})
+    simulator_process.start("--replay", str(source), "--speed", "full", "--streams", str(len(streams)))
+    listed = {row["symbol"] for row in simulator_process.get("/api/v3/exchangeInfo")["symbols"]}
+    assert listed == {stream.partition("@")[0].upper() for stream in streams}
+    with sync_connect(f"{simulator_process.ws_url}/stream?streams={'/'.join(streams)}", max_size=None) as ws:
+        assert [ws.recv(timeout=10) for _ in texts] == texts
+    wait_until(lambda: "replayed" in simulator_process.output(), "the end is told")
+    snapshot = simulator_process.get("/api/v3/depth?symbol=NKNUSDT&limit=1000")
+    assert snapshot["lastUpdateId"] > 0
