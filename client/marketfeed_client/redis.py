@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis import asyncio as redis
@@ -75,7 +75,7 @@ async def connect(url: str, wanted: StreamFilter, template: str) -> AsyncGenerat
                     continue
                 if first.setdefault(message["channel"], message["pattern"]) != message["pattern"]:
                     continue
-                event = orjson.loads(message["data"])
+                event = _event(message)
                 if matches(event["exchange"], event["market"], event["channel"], event["symbol"]):
                     yield [event]
     except REFUSED as error:
@@ -93,6 +93,17 @@ async def _next(subscriber: PubSub) -> dict[str, Any]:
     if message is None:
         raise ConnectionError(f"no answer within {PING_S:g} s")
     return dict(message)
+
+
+def _event(message: dict[str, Any]) -> Event:
+    """Raises `ValueError` for what marketfeed did not publish, or not as JSON."""
+    try:
+        event = orjson.loads(message["data"])
+    except orjson.JSONDecodeError:
+        event = None
+    if not isinstance(event, dict) or not {"type", "exchange", "market", "channel", "symbol"} <= event.keys():
+        raise ValueError(f"the channel {message['channel'].decode(errors='replace')} carries what is no event")
+    return cast("Event", event)
 
 
 def _glob(text: str) -> str:

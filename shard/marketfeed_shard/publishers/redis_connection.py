@@ -89,7 +89,7 @@ class RedisConnection(asyncio.Protocol):
         self.on_resume: Callable[[], None] | None = None
         """Called when the socket takes more again."""
         self.paused = False
-        """Whether the socket's own buffer is full."""
+        """Whether nothing more may be written: the socket's own buffer is full, or the connection is ending."""
         self.transport: asyncio.Transport
         self._line = b""
         self._reply: asyncio.Future[bytes] | None = None
@@ -108,11 +108,15 @@ class RedisConnection(asyncio.Protocol):
         self.paused = True
 
     def resume_writing(self) -> None:
-        self.paused = False
+        self.paused = self.transport.is_closing()
         if self.on_resume is not None:
             self.on_resume()
 
+    def eof_received(self) -> None:
+        self.paused = True
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self.paused = True
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(exc or ConnectionResetError("the server closed the connection"))
         if not self.lost.done():
@@ -120,6 +124,7 @@ class RedisConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Let go at once of what was not sent."""
+        self.paused = True
         self.transport.abort()
 
     async def sign_in(self, where: Target) -> None:
