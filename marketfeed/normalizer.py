@@ -190,7 +190,8 @@ def _parse(frame: bytes) -> Any:
     except UnicodeDecodeError as problem:
         raise Malformed(f"not UTF-8: byte {problem.object[problem.start]:#04x} at {problem.start + 1}") from None
     except json.JSONDecodeError as problem:
-        raise Malformed(f"not JSON: {problem.msg[0].lower()}{problem.msg[1:]} at character {problem.pos + 1}") from None
+        reason = problem.msg.removesuffix(" at").rstrip(": ")
+        raise Malformed(f"not JSON: {reason[0].lower()}{reason[1:]} at character {problem.pos + 1}") from None
     except RecursionError:
         raise Malformed(_DEEP) from None
 

@@ -161,12 +161,14 @@ class Pipeline:
             if control is not None:
                 self._on_control(connection, control)
             return []
-        slots = []
+        slots: list[int] = []
         for row in decoded.rows:
             slot = self.table.slot(row.channel, row.symbol)
             if slot is None:
                 self.counts.ignored += 1
             elif only < 0 or slot == only:
+                if slot not in slots[-1:]:  # a message may bring several records
+                    self.table.messages[slot] += 1
                 slots.append(slot)
                 self._row(row, slot, connection, received_ns, frame)
         return slots
@@ -174,7 +176,6 @@ class Pipeline:
     def _row(self, row: Row, slot: int, connection: int, received_ns: int, frame: bytes) -> None:
         """The compiled engine's `_publish`, for one record of the plain normalizer."""
         table = self.table
-        table.messages[slot] += 1
         ts_ns = row.event["ts"]
         if isinstance(ts_ns, int):
             self.engine.observe(ts_ns)

@@ -75,6 +75,7 @@ class PlainEngine:
         """Nothing: events come encoded."""
 
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
+        self._received_ns = received_ns
         return False
 
     def mark_read(self, received_ns: int) -> None:
