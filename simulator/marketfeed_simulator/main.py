@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -19,6 +20,7 @@ from marketfeed_simulator.exchange import Exchange
 from marketfeed_simulator.ledger import FileLedger
 from marketfeed_simulator.listing import Listing, listings, named
 from marketfeed_simulator.market import Market
+from marketfeed_simulator.pumps import MarketPump
 from marketfeed_simulator.recording import Recording
 from marketfeed_simulator.replay import SETTLE_S, Replay, ReplayPump, Speed
 from marketfeed_simulator.server import Simulator
@@ -95,17 +97,16 @@ async def _serve(options: Options, say: Callable[[str], None]) -> None:
     )
     async with simulator:
         say(f"listening {simulator.ws_url}")
-        if isinstance(simulator.pump, ReplayPump):
-            told = asyncio.ensure_future(_tell_end(simulator.pump, options, say))
-            await ended.wait()
-            told.cancel()
-        else:
-            await ended.wait()
+        waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(ended.wait()), simulator.failed}
+        told = asyncio.ensure_future(_tell_end(simulator.pump, options, say))
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
 
 
-async def _tell_end(pump: ReplayPump, options: Options, say: Callable[[str], None]) -> None:
-    await pump.done.wait()
-    say(f"replayed {options.replay}")
+async def _tell_end(pump: MarketPump | ReplayPump, options: Options, say: Callable[[str], None]) -> None:
+    if isinstance(pump, ReplayPump):
+        await pump.done.wait()
+        say(f"replayed {options.replay}")
 
 
 def _exchange(options: Options) -> Exchange:

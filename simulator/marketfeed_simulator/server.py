@@ -72,6 +72,8 @@ class Simulator:
         self._reception = Reception(
             exchange, self.source, self._hub, self.faults, self._clock, lambda path, query: control.act(self, path, query)
         )
+        self.failed: asyncio.Future[None]
+        """Done, with the error, when the simulator itself can not go on: its ledger's disk is full."""
         self._server: Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,12 +86,15 @@ class Simulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
-        if self.ledger is not None:
-            self.ledger.close()
+        try:
+            await self.stop()
+        finally:
+            if self.ledger is not None:
+                self.ledger.close()
 
     async def start(self) -> None:
         """Accept connections. Raises `OSError` where the port is taken."""
+        self.failed = asyncio.get_running_loop().create_future()
         self._server = await serve(
             self._reception.handle,
             self.host,
@@ -110,7 +115,7 @@ class Simulator:
         self._spawn(keep_house(self._hub, self.exchange, self._clock, self._reception.close, self._reception.violation))
 
     async def stop(self) -> None:
-        """Close all connections (1001) and the port; who does not read is reset."""
+        """Close all connections (1001) and the port; who does not read is reset. Raises what `failed` has."""
         if self._server is None:
             return
         tasks = list(self._tasks)
@@ -126,6 +131,8 @@ class Simulator:
                 peer.reset()
             await self._server.wait_closed()
         self._server = None
+        if self.failed.done():
+            self.failed.result()
 
     async def kill(self) -> None:
         """End as a process that dies does: every connection reset, nothing said."""
@@ -140,8 +147,8 @@ class Simulator:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _logger.error("the simulator has a fault of its own", exc_info=error)
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():
+            self.failed.set_exception(error)
 
     # ---- what a test reads -------------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from simulated import SimulatorProcess
 from waiting import wait_until
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 URL = "/stream?streams=btcusdt@trade/ethusdt@bookTicker"
@@ -76,3 +78,19 @@ def test_port_that_is_taken_is_one_sentence(simulator_process: SimulatorProcess)
     assert ended.returncode == 1
     assert str(simulator_process.port) in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_ledger_that_cannot_be_written_ends_the_process() -> None:
+    command = [sys.executable, "-m", "marketfeed_cli", "simulate", "--ledger", "/dev/full", "--rate", "1000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[1]
+        with connect(url + URL), suppress(ConnectionClosed):
+            _, said = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "No space left on device" in said
+        assert said.count("\n") == 1
+    finally:
+        process.kill()
+        process.communicate()
