@@ -15,6 +15,9 @@ SYMBOL_PATTERN = rf"{_CODE}-{_CODE}(-PERP|-\d{{6}})?"
 _symbol = re.compile(SYMBOL_PATTERN).fullmatch
 _code = re.compile(_CODE).fullmatch
 
+MOST_NAMES = 1 << 17
+"""Names that are split may come from anywhere: those beyond are split anew each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
@@ -62,7 +65,7 @@ class Names:
         found = self._known.get(native)
         if found is None and self._quotes:
             found = self._split(native)
-            if found is not None:
+            if found is not None and len(self._known) < MOST_NAMES:
                 self._known[native] = found
         return found
 
