@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from marketfeed.assignment import Assignment
@@ -108,6 +109,8 @@ def test_adding_symbols_moves_no_other(drawn: tuple[list[dict[str, Any]], dict[s
     sources[0]["symbols"] += names(count, start=100)
     after = plan(feed(*sources, **spec), previous=before.assignments)
     assert homes(before).items() <= homes(after).items()
+    shards = [a.shard for a in after.assignments]
+    assert len(set(shards)) == len(shards)
 
 
 @given(feeds(), st.data())
@@ -150,7 +153,7 @@ def test_a_fresh_plan_has_as_few_shards_as_can_be(symbols: int, channels: int, c
     assert len(result.assignments) == -(-symbols // (12 * connections // channels))
 
 
-@settings(deadline=None)
+@run_with(deadline=None)
 @given(st.integers(2, 400))
 def test_shards_are_balanced_by_expected_messages(symbols: int) -> None:
     busy = source(names(symbols), "trades", "bbo")
@@ -258,8 +261,9 @@ def test_a_selector_waits_for_a_list_and_keeps_what_it_had_meanwhile() -> None:
     assert homes(plan(wanted, None, had.assignments)) == homes(had)
 
 
-def test_what_a_selector_and_a_source_both_want_is_in_the_plan_once() -> None:
-    wanted = feed(source(["A-USDT"]), selecting(quote=["USDT"]))
+@pytest.mark.parametrize("settings", [{}, {"bookDepth": 50}], ids=["same settings", "other settings"])
+def test_what_a_selector_and_a_source_both_want_is_in_the_plan_once(settings: dict[str, Any]) -> None:
+    wanted = feed(source(["A-USDT"], **settings), selecting(quote=["USDT"]))
     listing = Listing.of([Instrument(f"{b}-USDT", f"{b}USDT", b, "USDT", "TRADING", True) for b in "AB"])
     result = plan(wanted, {ListAddress.of(s): listing for s in wanted.spec.sources})
     assert streams(result) == {("A-USDT", "trades"): 1, ("B-USDT", "trades"): 1}
