@@ -7,7 +7,7 @@ SHELL := bash
 BIN := .venv/bin
 export PYTHON ?= python3
 
-.PHONY: help setup servers test lint types imports unit integration demo bench docs lock clean
+.PHONY: help setup servers test lint types imports unit integration demo bench docs proto lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do \
@@ -52,6 +52,9 @@ bench: servers  ## CPU time per message beside a plain Python collector's
 
 docs: setup  ## Write docs/events.md anew from marketfeed/events.py
 	@$(BIN)/python scripts/events_page.py >docs/events.md.new && mv docs/events.md.new docs/events.md
+
+proto: setup  ## Write marketfeed/v1 anew from proto/
+	@scripts/proto.sh
 
 lock:  ## Write requirements.lock anew; UPGRADE=1 takes the newest versions
 	@scripts/lock.sh $(if $(UPGRADE),--upgrade)

@@ -26,10 +26,12 @@ _RECORD_BYTES = _NAME_BYTES + _MARK.size
 
 
 def _write_plain(records: memoryview, record_bytes: int, mark_at: int, index: array[int], received_ns: int) -> None:
-    """As `_marks.write`, which see; the last event of a stream is its mark."""
+    """As `_marks.write`, which see."""
     last = {index[at + SLOT]: index[at + POSITION] for at in range(0, len(index), WIDTH)}
     for slot, position in last.items():
-        _MARK.pack_into(records, slot * record_bytes + mark_at, position, received_ns)
+        here = slot * record_bytes + mark_at
+        if received_ns >= _MARK.unpack_from(records, here)[1]:
+            _MARK.pack_into(records, here, position, received_ns)
 
 
 _write: Callable[[memoryview, int, int, array[int], int], None] = _write_plain
@@ -83,7 +85,7 @@ class Progress:
         return {} if self._map is None else _marks(self._map)
 
     def commit(self, batch: Batch) -> None:
-        """All sinks have answered for these events."""
+        """All sinks have answered for these events. Batches may come late: those for which a slow client was waited."""
         if self._records is not None:
             _write(self._records, _RECORD_BYTES, _NAME_BYTES, batch.index, batch.received_ns)
 

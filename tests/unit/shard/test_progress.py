@@ -35,6 +35,14 @@ def test_the_last_event_of_each_stream_is_its_mark(progress: Progress, tmp_path:
     assert Progress(tmp_path / "progress").known == {"trades:BTC-USDT": Mark(11, 5), "bbo:BTC-USDT": Mark(UNKNOWN, 7)}
 
 
+def test_a_batch_that_comes_late_takes_nothing_back(progress: Progress) -> None:
+    progress.resize(["a", "b"])
+    progress.commit(batch(7, (0, 11)))
+    progress.commit(batch(5, (0, 10), (1, 3)))
+    assert progress.marks() == {"a": Mark(11, 7), "b": Mark(3, 5)}
+    progress.close()
+
+
 def test_marks_outlive_more_streams(progress: Progress) -> None:
     progress.resize(["a"])
     progress.commit(batch(5, (0, 10)))
