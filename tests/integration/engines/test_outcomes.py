@@ -44,7 +44,7 @@ def ms(text: str) -> int:
 
 def keeps_state(case: dict[str, Any], item: dict[str, Any]) -> bool:
     """Whether the other one puts quotes together from deltas of 2023, as Bybit no longer sends them."""
-    return bool(case["stateful"]) and case["channel"] == "orderbook.1" and item["type"] == "book_ticker"
+    return case["channel"] == "orderbook.1" and item["type"] == "book_ticker" and '"type":"delta"' in case["raw"]
 
 
 def levels(side: list[dict[str, float]]) -> list[list[float]]:
