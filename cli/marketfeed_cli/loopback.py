@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 from contextlib import ExitStack
 from typing import Any
 
 HOST = "127.0.0.1"
 ATTEMPTS = 50
+LASTING = (20_000, 32_768)
 
 
 def free_port() -> int:
@@ -36,6 +38,18 @@ def _bound(held: ExitStack, port: int) -> int:
     probe.bind((HOST, port))
     number: int = probe.getsockname()[1]
     return number
+
+
+def lasting_port() -> int:
+    """A port for a server that may be away for a while. Raises `OSError` when there is none.
+
+    Below those that the system gives to outgoing connections: one of these could take the server's place meanwhile.
+    """
+    for _ in range(10 * ATTEMPTS):
+        port = random.SystemRandom().randrange(*LASTING)
+        if is_free(port):
+            return port
+    raise OSError(f"no port between {LASTING[0]} and {LASTING[1]} is free on {HOST}")
 
 
 def is_free(port: int) -> bool:

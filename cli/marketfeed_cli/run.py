@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -90,17 +90,22 @@ def _wanted(file: Path, status_addr: str | None, secrets: Path | None, state_fol
         raise RunError("\n".join(faults))
     if secrets is not None and not secrets.is_dir():
         raise RunError(f"--secrets {secrets}: is no directory; give the one that holds <secret name>/<key>")
-    folder = (state_folder or state.default_folder(feed.metadata.name)).absolute()
+    try:
+        folder = (state_folder or state.default_folder(feed.metadata.name)).absolute()
+    except RuntimeError:
+        raise RunError("there is no home directory for the feed's state; give --state DIR") from None
     status = None if status_addr is None else _address(status_addr)
     return Wanted(feed, file, seen, status, None if secrets is None else secrets.absolute(), folder)
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    with suppress(BrokenPipeError):  # who listened is gone, and the feed runs on
+        typer.echo(text, err=True)
 
 
 def _announce(text: str) -> None:
-    typer.echo(text)  # flushes
+    with suppress(BrokenPipeError):
+        typer.echo(text)  # flushes
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -133,7 +138,8 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
         with state.lockable(folder) as lock_now:
             yield lock_now
     except OSError as error:
-        raise RunError(f"{folder}: {error.strerror or error}; give --state DIR, a directory that can be written", 1) from None
+        place = error.filename or folder
+        raise RunError(f"{place}: {error.strerror or error}; give --state DIR, a directory that can be written", 1) from None
 
 
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:

@@ -15,7 +15,7 @@ from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed
 from marketfeed_cli import state
 from marketfeed_cli.lists import Lists
-from marketfeed_cli.loopback import HOST, free_port, is_free
+from marketfeed_cli.loopback import HOST, is_free, lasting_port
 from marketfeed_cli.rollout import Rollout, placed, rollout, secrets_wanted, starts_anew
 from marketfeed_cli.shard_process import ShardProcess
 from marketfeed_cli.status_server import ShardStatus
@@ -136,7 +136,7 @@ class Runner:
         return file
 
     def _start(self, assignment: Assignment) -> None:
-        name, port = assignment.shard, free_port()
+        name, port = assignment.shard, lasting_port()
         file = self._write(assignment)
         options = ["--http", f"{HOST}:{port}", "--assignment", str(file), "--state", str(file.parent)]
         if self._place.secrets is not None:

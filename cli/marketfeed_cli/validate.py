@@ -36,8 +36,8 @@ def validate(
     try:
         lists = instruments.listings([feed for _, feed in accepted], instruments_file or [], online)
     except instruments.InstrumentsError as error:
-        lists = {}
         faults.append(str(error))
+        accepted, lists = [], {}  # whether they are is not known
     for place, feed in accepted:
         missing = lines(place, unlisted(feed, lists))
         faults += missing
