@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from marketfeed.problem import NotAccepted
+from marketfeed.planner import plan
+from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed
-from marketfeed.selection import unlisted
+from marketfeed.selection import Listings, unlisted
 from marketfeed.support import unsupported
 from marketfeed.validation import parse
 from marketfeed_cli import instruments
@@ -39,11 +41,11 @@ def validate(
         faults.append(str(error))
         accepted, lists = [], {}  # whether they are is not known
     for place, feed in accepted:
-        missing = lines(place, unlisted(feed, lists))
-        faults += missing
+        wrong = lines(place, [*unlisted(feed, lists), *_unplannable(feed, lists)])
+        faults += wrong
         for warning in lines(place, unsupported(feed)):
             typer.echo(f"warning: {warning}", err=True)
-        if not missing:
+        if not wrong:
             typer.echo(f"{place}: ok: {summary(feed)}")
     for fault in faults:
         typer.echo(fault, err=True)
@@ -72,6 +74,15 @@ def _checked(path: str) -> tuple[list[tuple[str, MarketFeed]], list[str]]:
         else:
             accepted.append((document.place, feed))
     return accepted, faults
+
+
+def _unplannable(feed: MarketFeed, lists: Listings) -> Sequence[Problem]:
+    """Limits that leave no room for a symbol, or for all shards."""
+    try:
+        plan(feed, lists)
+    except NotAccepted as refused:
+        return refused.problems
+    return ()
 
 
 def summary(feed: MarketFeed) -> str:

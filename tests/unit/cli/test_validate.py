@@ -96,6 +96,14 @@ def test_two_feeds_of_one_name_in_a_file_are_refused(validate: Any) -> None:
     assert "metadata.name: 'one' is the name of" in result.stderr
 
 
+def test_limits_that_leave_no_room_are_told(validate: Any) -> None:
+    sharding = "  sharding: {connectionsPerShard: 1, maxMessagesPerSecond: 2}\n"
+    result = validate(GOOD.replace("NAME", "one") + sharding)
+    assert result.exit_code == 2
+    assert "spec.sharding.maxMessagesPerSecond: is 2, and BTC-USDT alone is expected to bring 3" in result.stderr
+    assert result.stdout == ""
+
+
 def test_what_does_not_run_yet_is_a_warning(validate: Any) -> None:
     result = validate(GOOD.replace("NAME", "one").replace("trades", "book"))
     assert result.exit_code == 0

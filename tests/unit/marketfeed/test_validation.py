@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from marketfeed.planner import plan
 from marketfeed.problem import NotAccepted
 from marketfeed.validation import parse, validate
 
@@ -22,6 +26,42 @@ GOOD: dict[str, Any] = {
         "publishers": {"grpc": {}},
     },
 }
+WHOLE: dict[str, Any] = {
+    **GOOD,
+    "spec": {
+        "paused": False,
+        "sources": [
+            {
+                "exchange": "binance",
+                "market": "spot",
+                "symbols": ["BTC-USDT", "ETH-USDT"],
+                "channels": ["trades", "bbo", "book", "candles.1m", "ticker"],
+                "bookDepth": 400,
+                "backfill": True,
+                "transport": "websockets",
+                "proxy": {"url": "socks5://proxy:1080"},
+                "endpoint": {"ws": "wss://h:1", "rest": "https://h"},
+                "limits": {"streamsPerConnection": 900, "messagesPerSecond": 2, "connectsPer5Minutes": 100},
+            },
+            {
+                "exchange": "binance",
+                "market": "spot",
+                "symbolSelector": {"quote": ["USDT"], "include": ["*"], "exclude": ["*UP-*"], "limit": 200},
+                "channels": ["trades"],
+            },
+        ],
+        "publishers": {
+            "redisPubSub": {"urlFrom": SECRET, "channel": "md.{exchange}.{market}.{channel}.{symbol}", "maxAge": "1s"},
+            "redisStreams": {"url": "redis://h", "key": "md.{symbol}", "maxLen": 100000, "bufferBytes": "64Mi"},
+            "kafka": {"bootstrapServers": ["a:1"], "topic": "md.{channel}", "acks": "all", "compression": "lz4"},
+            "grpc": {"port": 9090, "slowClient": "drop-oldest", "maxAge": "1s", "required": True, "encoding": "json"},
+        },
+        "sharding": {"connectionsPerShard": 4, "maxMessagesPerSecond": 50000, "legs": 1, "replicas": 1},
+        "watchdog": {"staleAfter": "30s", "checkInterval": "5s"},
+        "template": {"resources": {}, "nodeSelector": {}, "tolerations": [], "priorityClassName": "high", "labels": {"a": "b"}},
+    },
+}
+"""All that a manifest can say, once."""
 ABSENT = object()
 """In place of a value: the field is taken away."""
 
@@ -397,6 +437,10 @@ def test_refused(path: str, value: Any, place: str, words: str) -> None:
     assert problems[0].way_out
 
 
+def test_all_that_a_manifest_can_say_is_accepted() -> None:
+    assert validate(WHOLE) == []
+
+
 def test_all_problems_are_found_at_once() -> None:
     manifest = changed(f"{SOURCE}/channels", ["trade", "bbo"])
     manifest["spec"]["sources"][0]["symbols"] = ["btc", 5]
@@ -422,3 +466,31 @@ def test_parse_raises_with_all_problems() -> None:
     with pytest.raises(NotAccepted) as refused:
         parse(changed("spec", {"sources": [], "publishers": {}}))
     assert [p.path for p in refused.value.problems] == ["spec.sources", "spec.publishers"]
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Every place in a manifest."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, content in inner for found in places(content, (*path, key)))]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["redis://h", "{symbol}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from([path for path in places(WHOLE) if path]), VALUES)
+def test_whatever_stands_anywhere_is_judged_and_what_is_accepted_can_be_planned(path: tuple[Any, ...], value: Any) -> None:
+    manifest = copy.deepcopy(WHOLE)
+    place: Any = manifest
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    problems = validate(manifest)
+    assert all(p.reason and p.way_out for p in problems)
+    if not problems:
+        with suppress(NotAccepted):
+            plan(parse(manifest))
