@@ -6,15 +6,14 @@ event what went out; the operating system keeps what was written. A shard that s
 
 from __future__ import annotations
 
-import importlib
 import mmap
 import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
+from marketfeed_shard import compiled
 from marketfeed_shard.batch import POSITION, SLOT, WIDTH, Batch
 from marketfeed_shard.streams import UNKNOWN
 
@@ -35,8 +34,9 @@ def _write_plain(records: memoryview, record_bytes: int, mark_at: int, index: ar
 
 
 _write: Callable[[memoryview, int, int, array[int], int], None] = _write_plain
-if find_spec("marketfeed_shard._marks") is not None:
-    _write = importlib.import_module("marketfeed_shard._marks").write
+_compiled = compiled.module("_marks")
+if _compiled is not None:
+    _write = _compiled.write
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,14 @@
-"""The declarations, compiled. Where the compiled modules are not there, the plain engine runs and says so.
-
-`MARKETFEED_ENGINE=plain` asks for the plain one although the compiled one is there.
-"""
+"""The declarations, compiled. Where the compiled modules are not there, the plain engine runs and says so."""
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Normalizer
+from marketfeed_shard import compiled
 from marketfeed_shard.kernel.routes import LiveRoutes, Owner
 
 if TYPE_CHECKING:
@@ -21,12 +17,7 @@ if TYPE_CHECKING:
 
 def load() -> ModuleType | None:
     """The compiled engine's module, or None where it is not built or not wanted."""
-    if os.environ.get("MARKETFEED_ENGINE") == "plain":
-        return None
-    try:
-        return importlib.import_module("marketfeed_shard.kernel._engine")
-    except ModuleNotFoundError:
-        return None
+    return compiled.module("kernel._engine")
 
 
 def compiled_engine(

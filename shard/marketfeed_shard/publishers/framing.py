@@ -6,11 +6,10 @@ not fit its data or the streams.
 
 from __future__ import annotations
 
-import importlib
-import os
 from array import array
 from collections.abc import Callable
 
+from marketfeed_shard import compiled
 from marketfeed_shard.batch import END, SLOT, START, WIDTH
 
 EVENTS_TAG = b"\x0a"
@@ -64,10 +63,6 @@ def _event(data: bytes, index: array[int], at: int, slots: int) -> tuple[int, by
 resp: Callable[[bytes, array[int], list[bytes]], bytes] = plain_resp
 protobuf: Callable[[bytes, array[int], bytes], tuple[bytes, int]] = plain_protobuf
 
-if os.environ.get("MARKETFEED_ENGINE") != "plain":
-    try:
-        _compiled = importlib.import_module("marketfeed_shard.publishers._framing")
-    except ModuleNotFoundError:
-        pass
-    else:
-        resp, protobuf = _compiled.resp, _compiled.protobuf
+_compiled = compiled.module("publishers._framing")
+if _compiled is not None:
+    resp, protobuf = _compiled.resp, _compiled.protobuf

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from marketfeed_shard import kernel
-from marketfeed_shard.plain import Engine
+from marketfeed_shard import compiled
+from marketfeed_shard.plain import Engine, PlainEngine
 
 
 class Sink(Protocol):
@@ -74,8 +73,7 @@ class PlainListener(WSListener):
 
 def factory(engine: Engine) -> Callable[[Sink, int, int], Any]:
     """(sink, key, slots) → the listener that fits the engine."""
-    module = kernel.load()
-    if module is None or not isinstance(engine, module.Engine):
+    listeners = None if isinstance(engine, PlainEngine) else compiled.module("kernel._listener")
+    if listeners is None:
         return lambda sink, key, slots: PlainListener(sink, key)
-    compiled = importlib.import_module("marketfeed_shard.kernel._listener").Listener
-    return lambda sink, key, slots: compiled(engine, sink, key, slots)
+    return lambda sink, key, slots: listeners.Listener(engine, sink, key, slots)
