@@ -52,7 +52,7 @@ class Data:
     """A message of channels that we offer."""
 
     rows: list[Row]
-    """None where it only tells that all is as it was, or that a number is spent."""
+    """Empty where it only tells that all is as it was, or that a number is spent."""
 
 
 @dataclass(slots=True)

@@ -55,6 +55,9 @@ def normalize(
 
     Counts go to standard error, with the lines that failed. Exit code 1 if one failed, 2 for wrong usage.
     """
+    if sys.stdin is None or sys.stdout is None:
+        typer.echo("normalize: standard input or output is closed; redirect them: < raw.jsonl > events.jsonl", err=True)
+        raise typer.Exit(2)
     try:
         converter = _converter(catalogue.market(exchange, market), instruments, engine)
     except (LookupError, saved_list.SavedListError) as error:

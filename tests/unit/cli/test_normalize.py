@@ -164,6 +164,26 @@ def test_a_line_that_is_too_long_fails_and_the_next_is_read(monkeypatch: pytest.
     assert counts(result) == ["events: 1 (trade 1)", "control: 0", "ignored: 0", "failed: 2 (lines 1, 4)"]
 
 
+COMMAND = [sys.executable, "-m", "marketfeed_cli", "normalize", "--exchange", "binance", "--market", "spot"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_closed_input_or_output_is_one_sentence(closed: str) -> None:
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *COMMAND], input=line(TRADE), capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    with full.open("wb") as stdout:
+        done = subprocess.run(COMMAND, input=line(TRADE), stdout=stdout, stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == b"normalize: reading or writing failed: No space left on device\n"
+
+
 def test_output_that_nobody_reads_ends_quietly(tmp_path: Path) -> None:
     source = tmp_path / "raw.jsonl"
     source.write_bytes(combined("btcusdt@trade", TRADE) * 5000)
