@@ -18,6 +18,7 @@ from marketfeed.assignment import Assignment, stream_url
 from marketfeed.clock import Clock
 from marketfeed.exchanges import catalogue as exchanges
 from marketfeed.exchanges.exchange import Control
+from marketfeed_shard.attempts import Attempts
 from marketfeed_shard.connection.manager import Manager, Settings, Topic
 from marketfeed_shard.connection.ports import Loss
 from marketfeed_shard.http import HttpServer
@@ -69,9 +70,16 @@ class Shard:
         self._pipeline = Pipeline(self._market, self._publishers, self._progress, self._control, clock)
         self._publishers += publishers.create(assignment.publishers, self._context())
         self._sockets = PicowsSockets(self._pipeline.engine, self, 0, clock, ssl.create_default_context())
-        now_s = clock.monotonic()
+        self._attempts = Attempts(place.state / "attempts")
+        now_s, now_ns = clock.monotonic(), clock.time_ns()
         self._manager = Manager(
-            self._market, self._sockets, self._pipeline, _settings(assignment), random.SystemRandom().random, now_s
+            self._market,
+            self._sockets,
+            self._pipeline,
+            _settings(assignment),
+            random.SystemRandom().random,
+            now_s,
+            [now_s - (now_ns - t) / 1e9 for t in self._attempts.times_ns if t <= now_ns],
         )
         self._observer = Observer(
             assignment.shard,
@@ -168,6 +176,7 @@ class Shard:
         await asyncio.gather(*(publisher.close(GRACE_S) for publisher in self._publishers))
         await self._http.close()
         self._progress.close()
+        self._attempts.close()
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -187,6 +196,9 @@ class Shard:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     # ---- Events ------------------------------------------------------------------------------------------------------
+
+    def attempting(self) -> None:
+        self._attempts.add(self._clock.time_ns())
 
     def opened(self, key: int) -> None:
         log.info("connection %d is open", key)

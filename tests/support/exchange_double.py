@@ -51,7 +51,13 @@ class Streams:
 class Exchange:
     """Answers as it is told to, and keeps the manager's clock."""
 
-    def __init__(self, streams_per_connection: int = 100, connects: Share | None = None, stale_after_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        streams_per_connection: int = 100,
+        connects: Share | None = None,
+        stale_after_s: float = 30.0,
+        attempted_s: Iterable[float] = (),
+    ) -> None:
         self.now_s = 1000.0
         self.sockets: dict[int, Socket] = {}
         self.attempts_s: list[float] = []
@@ -76,6 +82,7 @@ class Exchange:
             ),
             lambda: 0.5,
             self.now_s,
+            attempted_s,
         )
         self.next_s = 0.0
 

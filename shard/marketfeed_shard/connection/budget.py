@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 GUARD_S = 0.1
 """Added to every interval: two messages that leave a second apart may arrive a little closer."""
@@ -20,6 +21,10 @@ class Window:
         if count < 1 or seconds <= 0:
             raise ValueError(f"a budget of {count} in {seconds} s allows nothing")
         self.count, self.seconds = count, seconds
+
+    def remember(self, taken_s: Iterable[float]) -> None:
+        """These were taken before, in rising order."""
+        self._taken.extendleft(reversed(list(taken_s)))
 
     def free_at(self, now_s: float) -> float:
         """When the next one may be taken: `now_s` or later."""

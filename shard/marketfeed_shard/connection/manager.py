@@ -58,14 +58,16 @@ class Manager:
         settings: Settings,
         random: Callable[[], float],
         now_s: float,
+        attempted_s: Iterable[float] = (),
     ) -> None:
-        """`random`: 0.0 to 1.0, for jitter."""
+        """`random`: 0.0 to 1.0, for jitter. `attempted_s`: attempts to connect before this process began, on its clock."""
         self._market = market
         self._sockets = sockets
         self._streams = streams
         self._settings = settings
         self._random = random
         self._connects = Window(settings.connects.count, settings.connects.seconds)
+        self._connects.remember(attempted_s)
         self._connections: list[Connection] = []
         self._takeovers: dict[int, Takeover] = {}
         """By id of the new connection."""

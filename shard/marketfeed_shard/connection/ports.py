@@ -11,7 +11,7 @@ class Sockets(Protocol):
     """Sockets by key: each attempt to connect has its own, so that news of an old socket is never taken for a new one's."""
 
     def open(self, key: int, url: str) -> None:
-        """Begin to connect; the answer is `Manager.opened` or `Manager.lost`."""
+        """Begin to connect: an attempt that the exchange counts. The answer is `Manager.opened` or `Manager.lost`."""
         ...
 
     def send(self, key: int, text: str) -> None:

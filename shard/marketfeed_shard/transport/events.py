@@ -10,6 +10,10 @@ from marketfeed_shard.connection.ports import Loss
 class Events(Protocol):
     """Receives what happens on sockets; each is named by the key that it was opened with."""
 
+    def attempting(self) -> None:
+        """A socket is about to be opened: an attempt that the exchange counts."""
+        ...
+
     def opened(self, key: int) -> None:
         """The handshake is done."""
         ...

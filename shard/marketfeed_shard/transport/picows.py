@@ -54,6 +54,7 @@ class PicowsSockets:
     # ---- Sockets -----------------------------------------------------------------------------------------------------
 
     def open(self, key: int, url: str) -> None:
+        self._events.attempting()
         socket = _Socket(self._listener(self, key, self._slots))
         self._sockets[key] = socket
         socket.task = asyncio.get_running_loop().create_task(self._connect(key, socket, url), name=f"connect {key}")

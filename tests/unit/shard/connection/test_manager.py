@@ -382,3 +382,12 @@ def test_a_topic_that_feeds_two_streams_is_subscribed_once() -> None:
     exchange.run(2.0)
     assert exchange.sockets[1].topics == {"t"}
     assert exchange.manager.is_subscribed(1)
+
+
+def test_attempts_of_an_earlier_process_count() -> None:
+    exchange = Exchange(connects=Share(count=2, seconds=100.0), attempted_s=[940.0, 990.0])
+    exchange.want([0])
+    exchange.run(38.0)
+    assert exchange.attempts_s == []
+    exchange.run(5.0)
+    assert len(exchange.attempts_s) == 1
