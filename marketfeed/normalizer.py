@@ -97,7 +97,7 @@ class Normalizer:
         routes = self.routes(topic)
         if not routes:
             body = _body(frame)
-            return NotData(body) if self.market.control(body) is not None else Ignored(topic)
+            return NotData(body) if self.market.control(body) is not None else Ignored(grammar.shown(topic))
         if not any(self._readers[number].has_records(message) for number, _ in routes):
             return NotData(_body(frame))
         rows: list[Row] = []
@@ -111,7 +111,7 @@ class Normalizer:
                     unknown = outcome
         self._kept.update(kept)
         if not rows and unknown is not None:
-            return Ignored(f"unknown symbol {unknown!r}")
+            return Ignored(f"unknown symbol {grammar.shown(unknown)!r}")
         return Data(rows)
 
     def routes(self, topic: str) -> Routes:

@@ -191,6 +191,14 @@ def test_messages_of_symbols_that_are_not_listed_are_ignored_and_named() -> None
     assert "BTCUSDT" in decoded.reason
 
 
+def test_reasons_are_short_and_of_one_line() -> None:
+    for frame in (combined("x\n" * 1000, {}), combined("btcusdt@trade", {**TRADE, "s": "\x1b[2J" * 1000})):
+        decoded = decode(frame)
+        assert isinstance(decoded, Ignored)
+        assert len(decoded.reason) < 500
+        assert decoded.reason.isprintable()
+
+
 @pytest.mark.parametrize(
     "body",
     [
