@@ -5,7 +5,11 @@ from importlib.metadata import version
 from setuptools import Extension, setup
 
 SHARD = "shard/marketfeed_shard"
-MODULES = ("kernel._tables", "kernel._walk", "kernel._topics", "kernel._records", "kernel._engine", "kernel._listener", "publishers._framing", "_marks")
+MODULES = (
+    *(f"kernel.{name}" for name in ("_tables", "_walk", "_topics", "_records", "_engine", "_listener")),
+    "publishers._framing",
+    "_marks",
+)
 
 
 def kernel() -> list[Extension]:
