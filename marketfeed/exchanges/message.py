@@ -85,8 +85,8 @@ class Message:
 class Hook:
     """Values of a record that no event carries but a function of the shard needs, such as a book's checksum.
 
-    The engine hands the named function the stream, the event and these values, in order; what the function returns goes
-    out in its place: nothing, the event, or several (a candle's end before the next candle).
+    The engine hands the named function the stream, the event's own fields and these values, in order; the function says whether
+    the event goes out, and may put others before it (a candle's end before the next candle).
     """
 
     name: str

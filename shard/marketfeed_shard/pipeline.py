@@ -7,11 +7,13 @@ asks here for what is rare; a frame that it declines goes through the plain norm
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
 
 from marketfeed.clock import Clock
-from marketfeed.encoding import encode
+from marketfeed.encoding import encode, own_fields
 from marketfeed.events import GapReason
 from marketfeed.exchanges.exchange import Control, Market
 from marketfeed.exchanges.message import Numbering
@@ -33,6 +35,10 @@ RENUMBERED_NS = 1_000_000_000
 """Numbers that are not above the last one for so long after an interruption are new ones: the exchange began anew."""
 REPEATING_NS = 10_000_000_000
 """A stream that brought nothing but repetitions for so long is looked at as an interrupted one."""
+
+
+Hook: TypeAlias = Callable[[Stream, bytes, tuple[str | None, ...]], bool]
+"""(stream, own fields of its event as they stand after `n`, values that the declaration asks for) → whether it goes out."""
 
 
 @dataclass(slots=True)
@@ -65,7 +71,13 @@ class Pipeline:
         progress: Progress,
         on_control: Callable[[int, Control], None],
         clock: Clock,
+        hooks: Mapping[str, Hook] = MappingProxyType({}),
     ) -> None:
+        """`hooks`: a function for each name that the market's declarations give to a hook. Raises `LookupError` without one."""
+        for message in market.wire.messages:
+            if message.hook is not None and message.hook.name not in hooks:
+                raise LookupError(f"{market.exchange} {market.name} needs a function for the hook {message.hook.name!r}")
+        self._hooks = hooks
         self.market = market
         self._clock = clock
         self.table = StreamTable()
@@ -194,6 +206,9 @@ class Pipeline:
         elif table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return
+        hook = row.message.hook
+        if hook is not None and not self._hooks[hook.name](table.streams[slot], own_fields(row.event), row.extras):
+            return
         table.received_ns[slot] = received_ns
         table.n[slot] += 1
         row.event["recv"], row.event["n"] = received_ns, table.n[slot]
@@ -264,8 +279,9 @@ class Pipeline:
         self.flush()
 
     def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
-        """For the compiled engine: an event that a function has to see first. No live channel has one yet."""
-        raise NotImplementedError(self.market.wire.messages[message].channel)
+        """For the compiled engine: whether an event goes out that a function has to see first."""
+        hook = self.market.wire.messages[message].hook
+        return hook is None or self._hooks[hook.name](self.table.streams[slot], tail, extras)
 
     def _gap(self, slot: int, reason: GapReason, last: int, first: int, from_ns: int, to_ns: int) -> None:
         """Events after `last` and before `first` are missing; both may be UNKNOWN, `from_ns` may be 0."""
