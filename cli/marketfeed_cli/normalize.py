@@ -66,14 +66,20 @@ def normalize(
     try:
         _run(converter, sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush succeeds
+        _abandon_output()
         raise typer.Exit(_BROKEN_PIPE) from None
     except OSError as error:
+        _abandon_output()
         typer.echo(f"normalize: reading or writing failed: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     typer.echo(converter.counts.summary(), err=True)
     if converter.counts.failed:
         raise typer.Exit(1)
+
+
+def _abandon_output() -> None:
+    """Nothing more goes to standard output: the interpreter's own last flush succeeds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _converter(market: Market, instruments: Path | None, engine: EngineName | None) -> Converter:
