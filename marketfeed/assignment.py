@@ -45,6 +45,9 @@ class Share(_Part):
 
     count: int
     seconds: float
+    turn_s: float | None = None
+    """Where there are more shards than attempts they take turns: only at this second of each `period_s`, by the wall clock."""
+    period_s: float | None = None
 
 
 class Ban(_Part):

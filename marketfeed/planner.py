@@ -23,6 +23,8 @@ NAME_LENGTH: Final = 52
 _NUMBER_LENGTH: Final = 4
 """Digits that a shard's number may grow to without its feed being cut anew."""
 WINDOW_S: Final = 300.0
+TURN_SLACK: Final = 1.001
+"""Turns are this much longer than they must be: what is a window apart here must not arrive closer there."""
 LONGEST_WINDOWS: Final = 2
 """A shard may try to connect at least once in so many windows: once in 10 minutes."""
 
@@ -61,7 +63,7 @@ def plan(feed: MarketFeed, listings: Listings | None = None, previous: Sequence[
     assignments, reasons = [], {}
     for group, number, content in filled:
         name = shard_name(feed.metadata.name, *group.settings.market, number)
-        fresh = _assignment(feed, group, name, content, shares[group.settings.market])
+        fresh = _assignment(feed, group, name, content, shares[group.settings.market].pop(0))
         assignments.append(succeed(known.get(name), fresh))
         reasons[name] = _reason(content, sum(g is group for g, _, _ in filled))
     return Plan(tuple(assignments), reasons, want.unknown, want.waiting)
@@ -173,9 +175,9 @@ def _refuse_too_large(items: Iterable[Item], capacity: Capacity, source: int) ->
     raise NotAccepted([replace(problem, code="ShardTooSmall")])
 
 
-def _shares(feed: MarketFeed, filled: Sequence[tuple[Group, int, Bin]]) -> dict[tuple[str, str], Share]:
-    """Each shard's part of the connection attempts that the exchange allows this address."""
-    shares = {}
+def _shares(feed: MarketFeed, filled: Sequence[tuple[Group, int, Bin]]) -> dict[tuple[str, str], list[Share]]:
+    """The shards' parts of the connection attempts that the exchange allows this address, in the order of the shards."""
+    shares: dict[tuple[str, str], list[Share]] = {}
     for place in {group.settings.market for group, _, _ in filled}:
         shards = sum(group.settings.market == place for group, _, _ in filled)
         default = catalogue.market(*place).limits.connects_per_5_minutes.default
@@ -186,8 +188,16 @@ def _shares(feed: MarketFeed, filled: Sequence[tuple[Group, int, Bin]]) -> dict[
             reason = f"{shards} shards share {attempts} connection attempts in 5 minutes to {' '.join(place)}"
             way_out = "raise limits.connectsPer5Minutes or sharding.connectionsPerShard, so that each has one in 10 minutes"
             raise NotAccepted([Problem("spec.sources", reason, way_out, "AddressBudgetExceeded")])
-        shares[place] = Share(count=max(1, attempts // shards), seconds=windows * WINDOW_S)
+        shares[place] = [_share(number, shards, attempts, windows) for number in range(shards)]
     return shares
+
+
+def _share(number: int, shards: int, attempts: int, windows: int) -> Share:
+    """One shard's: several attempts in a window, or one in several, and then only in its turn, so that not all come at once."""
+    if windows == 1:
+        return Share(count=attempts // shards, seconds=WINDOW_S)
+    period_s = windows * WINDOW_S * TURN_SLACK
+    return Share(count=1, seconds=windows * WINDOW_S, turn_s=round(number * period_s / shards, 3), period_s=period_s)
 
 
 def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, share: Share) -> Assignment:

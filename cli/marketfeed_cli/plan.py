@@ -87,7 +87,7 @@ def as_dict(feed: MarketFeed, result: Plan) -> dict[str, Any]:
                 "connections": connections_needed(paths.values(), assignment.limits.streams_per_connection, assignment.legs),
                 "messagesPerSecond": round(sum(market.rates[c.partition(".")[0]] for c in channels), 3),
                 "limits": assignment.limits.model_dump(mode="json", by_alias=True),
-                "connects": assignment.connects.model_dump(mode="json", by_alias=True),
+                "connects": assignment.connects.model_dump(mode="json", by_alias=True, exclude_none=True),
                 "reason": result.reasons[assignment.shard],
             }
         )

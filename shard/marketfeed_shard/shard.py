@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 from watchfiles import awatch
 
-from marketfeed.assignment import Assignment, stream_url
+from marketfeed.assignment import Assignment, Share, stream_url
 from marketfeed.clock import Clock
 from marketfeed.exchanges import catalogue as exchanges
 from marketfeed.exchanges.exchange import Control
 from marketfeed_shard.attempts import Attempts
+from marketfeed_shard.connection.budget import Turns
 from marketfeed_shard.connection.manager import Manager, Settings, Topic
 from marketfeed_shard.connection.ports import Loss
 from marketfeed_shard.http import HttpServer
@@ -76,7 +77,7 @@ class Shard:
             self._market,
             self._sockets,
             self._pipeline,
-            _settings(assignment),
+            _settings(assignment, clock),
             random.SystemRandom().random,
             now_s,
             [now_s - (now_ns - t) / 1e9 for t in self._attempts.times_ns if t <= now_ns],
@@ -119,7 +120,7 @@ class Shard:
         """Carry what the assignment names, and nothing else."""
         now_s = self._clock.monotonic()
         self._assignment = assignment
-        self._manager.configure(_settings(assignment), now_s, self._clock.time_ns())
+        self._manager.configure(_settings(assignment, self._clock), now_s, self._clock.time_ns())
         wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
         gone = [slot for key, slot in self._slots.items() if key not in wanted]
         new = [stream for key, stream in wanted.items() if key not in self._slots]
@@ -254,11 +255,19 @@ def unsupported(assignment: Assignment) -> Iterable[str]:
         yield f"role {assignment.role}"
 
 
-def _settings(assignment: Assignment) -> Settings:
+def _settings(assignment: Assignment, clock: Clock) -> Settings:
     return Settings(
         limits=assignment.limits,
         connects=assignment.connects,
         bans=assignment.bans,
         stale_after_s=assignment.watchdog.stale_after,
         check_interval_s=assignment.watchdog.check_interval,
+        turns=_turns(assignment.connects, clock),
     )
+
+
+def _turns(share: Share, clock: Clock) -> Turns | None:
+    """The turns of a share, which it tells by the wall clock, on the clock that never jumps."""
+    if share.turn_s is None or share.period_s is None:
+        return None
+    return Turns(clock.monotonic() + (share.turn_s - clock.time_ns() / 1e9) % share.period_s, share.period_s)

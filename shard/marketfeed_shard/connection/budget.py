@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 GUARD_S = 0.1
 """Added to every interval: two messages that leave a second apart may arrive a little closer."""
+
+
+TURN_S = 0.25
+"""How long a turn lasts."""
 
 
 class Window:
@@ -43,6 +48,19 @@ class Window:
     def _forget(self, now_s: float) -> None:
         while self._taken and self._taken[0] + self.seconds + GUARD_S <= now_s:
             self._taken.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Moments at which something may happen, one a period: where many share a budget, each has its own."""
+
+    first_s: float
+    period_s: float
+
+    def next(self, now_s: float) -> float:
+        """`now_s` while it is our turn, else when it comes."""
+        since_s = (now_s - self.first_s) % self.period_s
+        return now_s if since_s <= TURN_S else now_s + self.period_s - since_s
 
 
 def of_rate(per_second: float) -> tuple[int, float]:

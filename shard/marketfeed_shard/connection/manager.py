@@ -14,7 +14,7 @@ from marketfeed.assignment import Ban, EffectiveLimits, Share
 from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Closing, Control, ControlKind, Market
 from marketfeed.report import ConnectionState
-from marketfeed_shard.connection.budget import Window, of_rate
+from marketfeed_shard.connection.budget import Turns, Window, of_rate
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.ports import Loss, Sockets, Streams
 from marketfeed_shard.connection.subscriptions import State, Subscriptions
@@ -45,6 +45,8 @@ class Settings:
     bans: tuple[Ban, ...]
     stale_after_s: float
     check_interval_s: float
+    turns: Turns | None = None
+    """When this shard may try to connect, where several share one attempt."""
 
 
 class Manager:
@@ -277,7 +279,9 @@ class Manager:
         """Connect if that is due and allowed. Returns when it will be."""
         if connection.state is not ConnectionState.BACKOFF:
             return float("inf")
-        due_s = max(connection.retry_s, self._banned_until_s, self._connects.free_at(now_s))
+        due_s = max(now_s, connection.retry_s, self._banned_until_s, self._connects.free_at(now_s))
+        if self._settings.turns is not None:
+            due_s = self._settings.turns.next(due_s)
         if due_s > now_s:
             return due_s
         self._connects.take(now_s)

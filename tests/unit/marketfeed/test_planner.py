@@ -233,6 +233,22 @@ def test_attempts_are_shared_out_and_may_be_one_in_ten_minutes_but_no_less() -> 
     assert refused.value.problems[0].code == "AddressBudgetExceeded"
 
 
+@pytest.mark.parametrize(("shards", "attempts"), [(4, 3), (6, 3), (2, 1), (17, 10), (20, 10)])
+def test_shards_that_are_more_than_attempts_take_turns_and_no_five_minutes_have_too_many(shards: int, attempts: int) -> None:
+    limits = {"streamsPerConnection": 1, "connectsPer5Minutes": attempts}
+    planned = plan(feed(source(names(shards), limits=limits), sharding={"connectionsPerShard": 1}))
+    turns = []
+    for assignment in planned.assignments:
+        share = assignment.connects
+        assert share.turn_s is not None
+        assert share.period_s is not None
+        assert 600.0 <= share.period_s < 601.0
+        turns += [share.turn_s + n * share.period_s for n in range(4)]
+    turns.sort()
+    for first, beyond in zip(turns, turns[attempts:], strict=False):
+        assert beyond - first > 300.0
+
+
 def test_a_symbol_that_no_shard_can_hold_is_refused() -> None:
     with pytest.raises(NotAccepted, match=r"2 streams of A-USDT do not fit one shard"):
         plan(feed(source(["A-USDT"], "trades", "bbo", limits={"streamsPerConnection": 1}), sharding={"connectionsPerShard": 1}))

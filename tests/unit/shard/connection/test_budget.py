@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketfeed_shard.connection.budget import Window, of_rate
+from marketfeed_shard.connection.budget import TURN_S, Turns, Window, of_rate
 
 
 @given(
@@ -49,3 +49,11 @@ def test_a_smaller_budget_counts_what_was_taken_before() -> None:
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="allows nothing"):
         Window(0, 1.0)
+
+
+@given(first_s=st.floats(-1000.0, 1000.0), period_s=st.floats(1.0, 600.0), now_s=st.floats(0.0, 5000.0))
+def test_a_turn_is_now_or_the_next_and_never_in_between(first_s: float, period_s: float, now_s: float) -> None:
+    turn_s = Turns(first_s, period_s).next(now_s)
+    assert now_s <= turn_s < now_s + period_s + 1e-6
+    since_s = (turn_s - first_s) % period_s
+    assert since_s <= TURN_S or since_s > period_s - 1e-6
