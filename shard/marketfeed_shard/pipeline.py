@@ -6,7 +6,7 @@ asks here for what is rare; a frame that it declines goes through the plain norm
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,34 +20,22 @@ from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
 from marketfeed_shard.batch import DATA
 from marketfeed_shard.batch import GAP as GAP_EVENT
+from marketfeed_shard.kept import Frame, Kept
 from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine, PlainEngine
 from marketfeed_shard.progress import Mark, Progress
 from marketfeed_shard.publishers.publisher import Loss, Publisher
-from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, STARTED, UNKNOWN, Stream, StreamTable
+from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, JOINING, STARTED, UNKNOWN, Stream, StreamTable
 
 LATENCY_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
-HELD_NS = 5_000_000_000
-"""How far back a held stream is kept."""
-HELD_BYTES = 1 << 20
-"""How much of one held stream is kept."""
 RENUMBERED_NS = 1_000_000_000
-"""Numbers that are not above the last one for so long after an interruption are new ones: the exchange began anew."""
+"""After an interruption, numbers that a stream passed so long ago are no late copies: the exchange began anew."""
 REPEATING_NS = 10_000_000_000
 """A stream that brought nothing but repetitions for so long is looked at as an interrupted one."""
 
 
 Hook: TypeAlias = Callable[[Stream, bytes, tuple[str | None, ...]], bool]
 """(stream, own fields of its event as they stand after `n`, values that the declaration asks for) → whether it goes out."""
-
-
-@dataclass(slots=True)
-class Held:
-    """Frames of a stream that another owner still publishes."""
-
-    frames: deque[tuple[bytes, int, int]] = field(default_factory=deque)
-    """(frame, connection, receipt)."""
-    size_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -90,7 +78,12 @@ class Pipeline:
         self._publishers = publishers
         self._progress = progress
         self._known: dict[str, Mark] = dict(progress.known)
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, Kept] = {}
+        """Streams that another owner still publishes."""
+        self._joining: dict[int, Kept] = {}
+        """What a new connection brought of streams before it was known to follow on the old one."""
+        self._met: list[int] = []
+        """Streams on which it does now."""
         self._on_control = on_control
         self._repeated = self.table.repeated[:]
 
@@ -117,6 +110,7 @@ class Pipeline:
         for slot in slots:
             self.table.flags[slot] = DROPPED
             self._held.pop(slot, None)
+            self._joining.pop(slot, None)
 
     def interrupted(self, slots: Iterable[int]) -> None:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
@@ -137,23 +131,40 @@ class Pipeline:
         return self.table.messages[slot]
 
     def own(self, slot: int, connection: int) -> None:
-        """From now on events that the exchange does not number count from this connection only."""
+        """From now on events that the exchange does not number count from this connection only.
+
+        A stream that was joining does so now: what came in between, the owner before can no longer bring.
+        """
         self.table.owner[slot] = connection
+        if self.table.flags[slot] & JOINING:
+            if slot in self._joining:
+                self.table.flags[slot] |= INTERRUPTED
+            self._join(slot)
+
+    def joining(self, slots: Iterable[int]) -> None:
+        """Another connection is about to bring these streams, too, perhaps ahead of their owner.
+
+        Taken at once, its first message would push out what the owner still has on its way. So what it brings is kept until
+        the owner has come as far, or is one no more.
+        """
+        for slot in slots:
+            if not self.table.flags[slot] & DROPPED:
+                self.table.flags[slot] |= JOINING
+            self._joining.pop(slot, None)
+
+    def joined(self, slot: int) -> bool:
+        """Whether nothing of a stream is kept because its connections have not met."""
+        return slot not in self._joining
 
     def hold(self, slot: int) -> None:
         """Keep a stream's latest frames back until `release`."""
         self.table.flags[slot] |= HELD
-        self._held.setdefault(slot, Held())
+        self._held.setdefault(slot, Kept())
 
     def release(self, slot: int) -> None:
         """Publish what was held of a stream, and from now on what comes."""
         self.table.flags[slot] &= ~HELD
-        held = self._held.pop(slot, None)
-        for frame, connection, received_ns in held.frames if held else ():
-            self.engine.mark_read(received_ns)
-            if not self.engine.feed(frame, connection, received_ns, slot):
-                self.decode(frame, connection, received_ns, only=slot)
-        self.flush()
+        self._replay(slot, self._held.pop(slot, None))
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 
@@ -216,6 +227,12 @@ class Pipeline:
 
     def flush(self) -> None:
         """A socket read is over: what it brought goes to every publisher."""
+        self._deliver()
+        met, self._met = self._met, []
+        for slot in met:
+            self._join(slot)
+
+    def _deliver(self) -> None:
         batch = self.engine.flush(self._progress.commit)
         if batch is None:
             return
@@ -223,6 +240,20 @@ class Pipeline:
         for publisher in self._publishers:
             publisher.put(batch)
         batch.release()
+
+    def _join(self, slot: int) -> None:
+        """From now on a stream's messages count from whichever connection brings them first."""
+        self.table.flags[slot] &= ~JOINING
+        self._replay(slot, self._joining.pop(slot, None))
+
+    def _replay(self, slot: int, kept: Kept | None) -> None:
+        """Kept frames of a stream have their turn; they were counted when they came."""
+        for frame in kept.frames if kept else ():
+            self.table.messages[slot] -= 1
+            self.engine.mark_read(frame.received_ns)
+            if not self.engine.feed(frame.content, frame.connection, frame.received_ns, slot):
+                self.decode(frame.content, frame.connection, frame.received_ns, only=slot)
+        self._deliver()
 
     # ---- what is rare ------------------------------------------------------------------------------------------------
 
@@ -236,11 +267,16 @@ class Pipeline:
         if flags & DROPPED:
             return False
         if flags & HELD:
-            self._keep(slot, self.engine.frame() if frame is None else frame, connection, received_ns)
+            self._held[slot].add(self._frame(frame, connection, received_ns, position))
             return False
         if position == UNKNOWN and table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return False
+        if flags & JOINING:
+            if self._waits(slot, position, connection):
+                self._joining.setdefault(slot, Kept()).add(self._frame(frame, connection, received_ns, position))
+                return False
+            flags = table.flags[slot]
         if flags & STARTED:
             stream = table.streams[slot]
             mark = self._known.pop(stream.name, Mark(UNKNOWN, 0))
@@ -248,6 +284,8 @@ class Pipeline:
             self._gap(slot, GapReason.STARTED, mark.position, position, mark.received_ns, received_ns)
             table.position[slot] = UNKNOWN
             table.flags[slot] = flags & ~(STARTED | INTERRUPTED)
+            return True
+        if not flags & INTERRUPTED:
             return True
         last = table.position[slot]
         if position != UNKNOWN and last != UNKNOWN and position <= last:
@@ -263,6 +301,22 @@ class Pipeline:
             if position != UNKNOWN:
                 table.position[slot] = position - 1
         return True
+
+    def _waits(self, slot: int, position: int, connection: int) -> bool:
+        """Whether a message of a joining stream is ahead of what its owner may still bring."""
+        table, kept = self.table, self._joining.get(slot)
+        if connection == table.owner[slot]:
+            if kept is not None and kept.frames[0].position <= position + 1:
+                self._met.append(slot)  # what is kept follows, as soon as this read is over
+            return False
+        if kept is not None:
+            return True
+        last = table.position[slot]
+        if position > last + 1 and last != UNKNOWN and not table.flags[slot] & (STARTED | INTERRUPTED):
+            return True
+        if position != UNKNOWN:
+            table.flags[slot] &= ~JOINING
+        return False
 
     def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
         """The exchange's numbers jumped from `last` to `position`."""
@@ -284,7 +338,10 @@ class Pipeline:
         return hook is None or self._hooks[hook.name](self.table.streams[slot], tail, extras)
 
     def _gap(self, slot: int, reason: GapReason, last: int, first: int, from_ns: int, to_ns: int) -> None:
-        """Events after `last` and before `first` are missing; both may be UNKNOWN, `from_ns` may be 0."""
+        """Events after `last` and before `first` are missing; both may be UNKNOWN, `from_ns` may be 0.
+
+        A `first` that is not above `last` is numbered anew: how far the old numbers went is not known.
+        """
         table = self.table
         stream = table.streams[slot]
         table.n[slot] += 1
@@ -299,16 +356,12 @@ class Pipeline:
             "n": table.n[slot],
             "reason": reason.value,
             "from_seq": None if last == UNKNOWN else last + 1,
-            "to_seq": None if first == UNKNOWN else first - 1,
+            "to_seq": None if first == UNKNOWN or first <= last else first - 1,
             "from_ts": from_ns or None,
             "to_ts": to_ns,
         }
         self.counts.gaps[reason.value] += 1
         self.engine.append(slot, encode(event), UNKNOWN if first == UNKNOWN else first - 1, GAP_EVENT)
 
-    def _keep(self, slot: int, frame: bytes, connection: int, received_ns: int) -> None:
-        held = self._held[slot]
-        held.frames.append((frame, connection, received_ns))
-        held.size_bytes += len(frame)
-        while held.frames and (held.size_bytes > HELD_BYTES or received_ns - held.frames[0][2] > HELD_NS):
-            held.size_bytes -= len(held.frames.popleft()[0])
+    def _frame(self, frame: bytes | None, connection: int, received_ns: int, position: int) -> Frame:
+        return Frame(self.engine.frame() if frame is None else frame, connection, received_ns, position)

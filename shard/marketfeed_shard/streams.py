@@ -19,6 +19,8 @@ INTERRUPTED = 4
 """Flag: the connection was lost since the last event; a `gap` goes before the next one unless nothing is missing."""
 DROPPED = 8
 """Flag: whatever comes is left out: the stream is not ours any more."""
+JOINING = 16
+"""Flag: another connection than the owner may bring events, which are not known to follow on the owner's yet."""
 
 ANY_CONNECTION = -1
 """Owner: events count from whichever connection brings them first."""

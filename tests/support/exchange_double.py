@@ -37,6 +37,8 @@ class Streams:
         self.counts: Counter[int] = Counter()
         self.interruptions: Counter[int] = Counter()
         self.owners: dict[int, int] = {}
+        self.waiting: set[int] = set()
+        """Streams of which something is kept until their connections meet."""
 
     def messages(self, slot: int) -> int:
         return self.counts[slot]
@@ -46,6 +48,13 @@ class Streams:
 
     def own(self, slot: int, key: int) -> None:
         self.owners[slot] = key
+        self.waiting.discard(slot)
+
+    def joining(self, slots: Iterable[int]) -> None:
+        self.waiting.difference_update(slots)
+
+    def joined(self, slot: int) -> bool:
+        return slot not in self.waiting
 
 
 class Exchange:

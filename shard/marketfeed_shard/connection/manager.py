@@ -149,6 +149,8 @@ class Manager:
         if connection.state is ConnectionState.DRAINING:
             self._relieve(connection)
             return
+        if connection.replaces is not None:
+            self._streams.joining(connection.subscriptions.slots)
         retry_s = connection.backoff.failed(now_s, PACED_WAIT_S if closing.paced else 0.0)
         connection.closed(closing.reason or loss.reason, retry_s, now_s)
 
@@ -298,7 +300,8 @@ class Manager:
         new.replaces = old
         new.patience_s = old.patience_s
         old.draining(now_s)
-        self._takeovers[new.id] = Takeover(new, self._streams.messages)
+        self._streams.joining(old.subscriptions.slots)
+        self._takeovers[new.id] = Takeover(new, self._streams)
 
     def _look_at_takeovers(self, now_s: float) -> None:
         for new in [c for c in self._connections if c.id in self._takeovers]:
@@ -308,6 +311,8 @@ class Manager:
             takeover = self._takeovers[new.id]
             missing = takeover.missing(new.subscriptions.slots, partial(self._sockets.seen, new.key), now_s)
             if missing:
+                for slot in takeover.parted(missing, now_s):
+                    self._streams.own(slot, new.key)
                 new.subscriptions.renew(takeover.overdue(missing, now_s), now_s)
             else:
                 self._relieve(old)

@@ -55,7 +55,18 @@ class Streams(Protocol):
         ...
 
     def own(self, slot: int, key: int) -> None:
-        """From now on a stream that the exchange does not number counts from this connection only."""
+        """From now on a stream that the exchange does not number counts from this connection only.
+
+        One that was joining does so now.
+        """
+        ...
+
+    def joining(self, slots: Iterable[int]) -> None:
+        """Another connection than their owner is about to bring these streams, too, perhaps ahead of it."""
+        ...
+
+    def joined(self, slot: int) -> bool:
+        """Whether nothing that the other connection brought waits for the owner to come as far."""
         ...
 
 

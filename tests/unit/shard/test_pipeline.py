@@ -328,3 +328,97 @@ def test_latency_is_counted_from_the_exchanges_time_to_the_receipt(bed: Bed) -> 
     assert counts[2] == 1, "above 2 ms, up to 5 ms"
     assert sum_ms == pytest.approx(3.001)
     assert skew_ns == 0
+
+
+def ids(events: list[dict[str, Any]]) -> list[int]:
+    return [int(e.get("id") or e["seq"]) for e in events if e["type"] != "gap"]
+
+
+def test_what_a_new_connection_brings_ahead_of_the_old_one_waits_for_it(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
+    for slot in slots:
+        bed.pipeline.own(slot, 1)
+    bed.feed(trade(10), bbo(100), connection=1)
+    bed.take()
+    bed.pipeline.joining(slots)
+    bed.feed(trade(13), bbo(130), trade(14), connection=2)
+    assert bed.take() == []
+    assert not any(map(bed.pipeline.joined, slots))
+    bed.feed(trade(11), bbo(110), trade(12), connection=1)
+    assert ids(bed.take()) == [11, 110, 12, 13, 14]
+    bed.feed(bbo(120), bbo(130), connection=1)
+    assert ids(bed.take()) == [120, 130]
+    assert all(map(bed.pipeline.joined, slots))
+    bed.feed(trade(13), trade(14), trade(15), bbo(130), connection=1)
+    bed.feed(trade(15), trade(16), bbo(140), connection=2)
+    events = bed.take()
+    assert ids(events) == [15, 16, 140]
+    assert bed.pipeline.counts.gaps == {"started": 2}
+    assert bed.pipeline.messages(slots[0]) == 10
+
+
+def test_a_new_connection_that_is_not_ahead_counts_at_once(bed: Bed) -> None:
+    (slot,) = bed.add(("trades", "BTC-USDT"))
+    bed.pipeline.own(slot, 1)
+    bed.feed(trade(10), connection=1)
+    bed.take()
+    bed.pipeline.joining([slot])
+    bed.feed(trade(10), trade(11), connection=2)
+    assert ids(bed.take()) == [11]
+    bed.feed(trade(12), connection=2)
+    bed.feed(trade(11), trade(12), trade(13), connection=1)
+    assert ids(bed.take()) == [12, 13]
+
+
+def test_where_the_old_connection_never_comes_as_far_what_lies_between_is_announced(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
+    for slot in slots:
+        bed.pipeline.own(slot, 1)
+    bed.feed(trade(10), bbo(100), connection=1)
+    bed.take()
+    bed.pipeline.joining(slots)
+    bed.feed(trade(13), bbo(130), connection=2)
+    for slot in slots:
+        bed.pipeline.own(slot, 2)
+    events = bed.take()
+    assert gaps(events) == [("disconnected", 11, 12, 3), ("disconnected", 101, 129, 3)]
+    assert ids(events) == [13, 130]
+
+
+def test_an_interrupted_stream_takes_what_the_new_connection_brings_at_once(bed: Bed) -> None:
+    (slot,) = bed.add(("bbo", "BTC-USDT"))
+    bed.pipeline.own(slot, 1)
+    bed.feed(bbo(10), connection=1)
+    bed.take()
+    bed.pipeline.interrupted([slot])
+    bed.pipeline.joining([slot])
+    bed.feed(bbo(15), connection=2)
+    events = bed.take()
+    assert gaps(events) == [("disconnected", 11, 14, 3)]
+    assert ids(events) == [15]
+
+
+def test_what_a_new_connection_brought_is_forgotten_with_it(bed: Bed) -> None:
+    (slot,) = bed.add(("trades", "BTC-USDT"))
+    bed.pipeline.own(slot, 1)
+    bed.feed(trade(10), connection=1)
+    bed.take()
+    bed.pipeline.joining([slot])
+    bed.feed(trade(15), connection=2)
+    bed.pipeline.joining([slot])
+    bed.feed(trade(11), trade(12), trade(13), trade(14), connection=1)
+    assert ids(bed.take()) == [11, 12, 13, 14]
+
+
+def test_bounds_end_where_the_exchange_numbers_anew(bed: Bed, tmp_path: Path) -> None:
+    """A shard starts, and meanwhile the exchange began anew: how far the old numbers went is not known."""
+    bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1000))
+    bed.progress.close()
+    heir = Bed(tmp_path)
+    heir.add(("trades", "BTC-USDT"))
+    heir.feed(trade(5), trade(6))
+    events = heir.take()
+    assert gaps(events) == [("started", 1001, None, 1)]
+    assert ids(events) == [5, 6]
+    heir.progress.close()

@@ -391,3 +391,29 @@ def test_attempts_of_an_earlier_process_count() -> None:
     assert exchange.attempts_s == []
     exchange.run(5.0)
     assert len(exchange.attempts_s) == 1
+
+
+def test_on_notice_the_old_connection_stays_until_it_has_come_as_far_as_the_new_one() -> None:
+    exchange = up(2)
+    exchange.run(5.0, deliver=[0, 1])
+    exchange.manager.control(1, Control(ControlKind.CLOSING, reason="serverShutdown"), exchange.now_s)
+    exchange.run(1.0)
+    exchange.streams.waiting.add(0)
+    exchange.deliver([0, 1])
+    exchange.run(0.9)
+    assert not exchange.sockets[1].closed, "what the new one brought of a stream waits for the old one"
+    exchange.streams.waiting.discard(0)
+    exchange.run(0.3)
+    assert exchange.sockets[1].closed
+
+
+def test_a_stream_on_which_the_old_connection_has_fallen_silent_does_not_wait_for_it() -> None:
+    exchange = up(2)
+    exchange.run(5.0, deliver=[0, 1])
+    exchange.manager.control(1, Control(ControlKind.CLOSING, reason="serverShutdown"), exchange.now_s)
+    exchange.run(1.0)
+    exchange.deliver([0], only=2)
+    exchange.streams.waiting.add(0)
+    exchange.run(1.5, deliver=[1], every_s=0.5)
+    assert exchange.streams.owners[0] == 2
+    assert exchange.sockets[1].closed
