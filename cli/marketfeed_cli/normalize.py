@@ -7,11 +7,15 @@ JSON, what names a channel of ours and does not keep to its form, and an object 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, BinaryIO, Final, NoReturn
 
 import typer
@@ -34,6 +38,8 @@ _PROGRESS_LINES: Final = 4096
 """A look at the clock every so many."""
 _BROKEN_PIPE: Final = 141
 """Exit code of whoever writes to a pipe that nobody reads any more: 128 + SIGPIPE."""
+_INTERRUPTED: Final = 130
+"""Exit code of whoever was interrupted: 128 + SIGINT."""
 
 
 class EngineName(StrEnum):
@@ -53,7 +59,8 @@ def normalize(
 ) -> None:
     """Turn recorded messages, one a line on standard input, into events, one a line on standard output.
 
-    Counts go to standard error, with the lines that failed. Exit code 1 if one failed, 2 for wrong usage.
+    Counts go to standard error, with the lines that failed. Exit code 1 if one failed, 2 for wrong usage, 130 where
+    SIGINT ended it: after a whole message, with the counts so far.
     """
     if sys.stdin is None or sys.stdout is None:
         typer.echo("normalize: standard input or output is closed; redirect them: < raw.jsonl > events.jsonl", err=True)
@@ -64,7 +71,8 @@ def normalize(
         typer.echo(error.args[0], err=True)
         raise typer.Exit(2) from None
     try:
-        _run(converter, sys.stdin.buffer, sys.stdout.buffer)
+        with _interruption() as interruption:
+            _run(converter, sys.stdin.buffer, sys.stdout.buffer, interruption)
     except BrokenPipeError:
         _abandon_output()
         raise typer.Exit(_BROKEN_PIPE) from None
@@ -72,9 +80,37 @@ def normalize(
         _abandon_output()
         typer.echo(f"normalize: reading or writing failed: {error.strerror}", err=True)
         raise typer.Exit(1) from None
+    if interruption.came:
+        typer.echo("interrupted: what follows counts the messages before", err=True)
     typer.echo(converter.counts.summary(), err=True)
+    if interruption.came:
+        raise typer.Exit(_INTERRUPTED)
     if converter.counts.failed:
         raise typer.Exit(1)
+
+
+class _Interruption:
+    """SIGINT, put off while a message is converted or written; a second one ends that, too."""
+
+    def __init__(self) -> None:
+        self.came = self.reads = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        again, self.came = self.came, True
+        if self.reads or again:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _interruption() -> Iterator[_Interruption]:
+    made = _Interruption()
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, made)
+    try:
+        yield made
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _abandon_output() -> None:
@@ -90,18 +126,18 @@ def _converter(market: Market, instruments: Path | None, engine: EngineName | No
     return Converter(market, names, compiled=engine is not EngineName.PLAIN)
 
 
-def _run(converter: Converter, source: BinaryIO, sink: BinaryIO) -> None:
-    """Read, convert, write, in constant memory."""
+def _run(converter: Converter, source: BinaryIO, sink: BinaryIO, interruption: _Interruption) -> None:
+    """Read, convert, write, in constant memory, to the end or to an interruption."""
     convert, counts = converter.convert, converter.counts
     shows_progress = sys.stderr.isatty()
     due_s = time.monotonic() + _PROGRESS_S
     parts: list[bytes] = []
     size = number = 0
-    for number, line in enumerate(_lines(source), 1):
+    for number, line in enumerate(_lines(source, interruption), 1):
         if shows_progress and number % _PROGRESS_LINES == 0 and time.monotonic() >= due_s:
             due_s = time.monotonic() + _PROGRESS_S
             typer.echo(f"\r{number:,} messages, {counts.events.total():,} events", nl=False, err=True)
-        if line.isspace():
+        if not line or line.isspace():
             continue
         try:
             events = convert(line) if len(line) <= MOST_BYTES else _too_long()
@@ -124,10 +160,21 @@ def _too_long() -> NoReturn:
     raise Malformed(f"longer than {MOST_BYTES >> 20} MiB")
 
 
-def _lines(source: BinaryIO) -> Iterator[bytes]:
-    """Lines; of one that is too long only so much that this shows."""
-    while line := source.readline(MOST_BYTES + 1):
-        yield line
-        if len(line) > MOST_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = source.readline(_BLOCK)
+def _lines(source: BinaryIO, interruption: _Interruption) -> Iterator[bytes]:
+    """Lines, without a file's byte order mark; of one that is too long only so much that this shows."""
+    begins = True
+    try:
+        while not interruption.came:
+            interruption.reads = True
+            line = source.readline(MOST_BYTES + 1)
+            rest = len(line) > MOST_BYTES and not line.endswith(b"\n")
+            while rest:
+                piece = source.readline(_BLOCK)
+                rest = piece != b"" and not piece.endswith(b"\n")
+            interruption.reads = False
+            if not line:
+                return
+            yield line.removeprefix(BOM_UTF8) if begins else line
+            begins = False
+    except KeyboardInterrupt:
+        interruption.reads = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from decimal import DecimalException
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ def bodies(file: Path) -> list[Any]:
         content = file.read_bytes()
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
+        content = content.removeprefix(BOM_UTF8)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SavedListError(f"{file}: is cut off or broken gzip: {error}; save the instrument list again") from None
     except OSError as error:

@@ -21,7 +21,7 @@ _FLAG = {"true": True, "false": False}
 _TAKER = OneOf("m", {"true": "sell", "false": "buy"})  # m: the buyer was the maker
 _INTERVALS = {i: i for i in ["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M"]}
 
-# The symbol is taken from the record: a stream's name can disagree with it.
+# The symbol is taken from the record: a stream's name can disagree with it. Messages of 2017 have no U.
 _TRADE = message("trades", "{symbol}@trade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
                  ts="T|E?", id="t", price="p", size="q", side=_TAKER)  # fmt: skip
 _AGG_TRADE = message("trades", "{symbol}@aggTrade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
@@ -30,7 +30,7 @@ _BBO = message("bbo", "{symbol}@bookTicker", "!bookTicker", at="data", symbol="s
                ts="T|E?", bid_price="b", bid_size="B", ask_price="a", ask_size="A", seq="u?")  # fmt: skip
 _BOOK = message("book", "{symbol}@depth@100ms", "{symbol}@depth@{any}", "{symbol}@depth", at="data", symbol="s",
                 numbering=Numbering.RISING, ts="E?", snapshot=False, bids=Levels("b"), asks=Levels("a"),
-                seq="u", prev_seq=Before("U"))  # fmt: skip
+                seq="u", prev_seq=Before("U?"))  # fmt: skip
 _CANDLE = message("candles", "{symbol}@kline_{interval}", at="data/k", symbol="s", ts="../E?", open_time="t", close_time="T?",
                   open="o", high="h", low="l", close="c", volume="v", quote_volume="q?",
                   closed=OneOf("x?", _FLAG))  # fmt: skip
@@ -50,7 +50,7 @@ _RAW = {
 _QUOTES = tuple(
     (
         "USDT USDC FDUSD TUSD USD1 USDP BUSD USDS PAX UST DAI EURI GYEN BIDR BKRW BVND IDRT BTC ETH BNB XRP TRX DOGE "
-        "DOT SOL EUR GBP AUD TRY RUB UAH NGN ZAR BRL PLN RON ARS JPY MXN CZK COP VAI USDE XUSD BFUSD IDR KZT INR"
+        "RLUSD U DOT SOL EUR GBP AUD TRY RUB UAH NGN ZAR BRL PLN RON ARS JPY MXN CZK COP VAI USDE XUSD BFUSD IDR KZT INR"
     ).split()
 )
 
@@ -98,24 +98,33 @@ def _native(symbol: str) -> str:
     return base + quote
 
 
+def _text(row: Mapping[str, Any], key: str) -> str:
+    value = row[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is no text")
+    return value
+
+
 def _size(row: Mapping[str, Any], filter_type: str, key: str) -> str | None:
     return next((f[key] for f in row.get("filters", ()) if f.get("filterType") == filter_type and key in f), None)
 
 
 def _instruments(body: Any) -> list[Instrument]:
-    return [
-        Instrument(
-            symbol=f"{row['baseAsset']}-{row['quoteAsset']}",
-            native=row["symbol"],
-            base=row["baseAsset"],
-            quote=row["quoteAsset"],
-            status=row["status"],
-            trading=row["status"] == "TRADING",
-            tick_size=_size(row, "PRICE_FILTER", "tickSize"),
-            lot_size=_size(row, "LOT_SIZE", "stepSize"),
-        )
-        for row in body["symbols"]
-    ]
+    return [_instrument(row) for row in body["symbols"]]
+
+
+def _instrument(row: Mapping[str, Any]) -> Instrument:
+    base, quote, status = _text(row, "baseAsset"), _text(row, "quoteAsset"), _text(row, "status")
+    return Instrument(
+        symbol=f"{base}-{quote}",
+        native=_text(row, "symbol"),
+        base=base,
+        quote=quote,
+        status=status,
+        trading=status == "TRADING",
+        tick_size=_size(row, "PRICE_FILTER", "tickSize"),
+        lot_size=_size(row, "LOT_SIZE", "stepSize"),
+    )
 
 
 def _volumes(body: Any) -> dict[str, Decimal]:
@@ -168,7 +177,7 @@ SPOT = Market(
         # 1024 by the page; packed to 900, so that a connection has room for what is added later.
         streams_per_connection=Limit(900, 1024, "web-socket-streams.md, 2026-07-21"),
         # 5 by the page, pings and pongs included; measured: one request every 250 ms was closed, one every 500 ms held.
-        messages_per_second=Limit(2, 4, "web-socket-streams.md, 2026-07-21; one message a second is kept for pongs"),
+        messages_per_second=Limit(2, 5, "web-socket-streams.md, 2026-07-21"),
         connects_per_5_minutes=Limit(300, 300, "web-socket-streams.md, 2026-07-21"),
         connections_per_shard=Limit(4, 1000, "own choice: 3,600 streams keep one core busy on a lively day"),
         request_topics=200,  # not published; 200 names are known to work, more than 400 were ignored in older reports

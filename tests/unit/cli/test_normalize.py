@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from click.testing import Result
 from engines import needs_kernel
 from typer.testing import CliRunner
+from waiting import wait_until
 
 from marketfeed_cli import normalize as command
 from marketfeed_cli.normalize import normalize
@@ -82,6 +84,13 @@ def test_without_a_failure_the_exit_code_is_zero(engine: str) -> None:
     assert (result.exit_code, counts(result)[3]) == (0, "failed: 0")
 
 
+def test_a_byte_order_mark_at_the_beginning_belongs_to_no_message() -> None:
+    mark = b"\xef\xbb\xbf"
+    result = run(mark + line(TRADE) + mark + line(TRADE))
+    assert (result.exit_code, counts(result)[3]) == (1, "failed: 1 (lines 2)")
+    assert run(mark).exit_code == 0
+
+
 def test_nothing_comes_of_nothing() -> None:
     result = run(b"")
     assert (result.exit_code, result.stdout, counts(result)[0]) == (0, "", "events: 0")
@@ -101,11 +110,17 @@ def test_reasons_for_ignoring_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("form", ["body", "gzip", "recording", "recordings"])
+@pytest.mark.parametrize("form", ["body", "marked", "gzip", "recording", "recordings"])
 def test_an_instrument_list_names_the_symbols_that_there_are(form: str, engine: str, tmp_path: Path) -> None:
     body, recorded = json.dumps(INFO).encode(), line({"url": "https://example", "body": INFO})
     empty = line({"url": "https://example", "body": {"symbols": []}})
-    content = {"body": body, "gzip": gzip.compress(body), "recording": recorded, "recordings": empty + recorded}[form]
+    content = {
+        "body": body,
+        "marked": b"\xef\xbb\xbf" + body,
+        "gzip": gzip.compress(body),
+        "recording": recorded,
+        "recordings": empty + recorded,
+    }[form]
     file = tmp_path / "exchangeInfo"
     file.write_bytes(content)
     result = run(line(QUOTE) + line(TRADE), "--instruments", str(file), "--engine", engine)
@@ -123,6 +138,8 @@ def test_an_instrument_list_names_the_symbols_that_there_are(form: str, engine: 
         (b"{}", "is no instrument list of binance spot"),
         (b'{"symbols":[]}', "is no instrument list of binance spot"),
         (b'{"symbols":[{}]}', "is no instrument list of binance spot"),
+        (b'{"symbols":[{"symbol":["A"],"status":"TRADING","baseAsset":"A","quoteAsset":"B"}]}', "is no instrument list"),
+        (b'{"symbols":[{"symbol":"AB","status":"TRADING","baseAsset":1,"quoteAsset":"B"}]}', "is no instrument list"),
         (gzip.compress(b"{}")[:-3], "broken gzip"),
     ],
 )
@@ -197,3 +214,24 @@ def test_output_that_nobody_reads_ends_quietly(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(30) == 141
+
+
+def test_an_interruption_leaves_whole_events_and_counts_them(tmp_path: Path) -> None:
+    output, lines = tmp_path / "events.jsonl", 3000
+    with (
+        output.open("wb") as stdout,
+        subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(line(TRADE) * lines)
+        process.stdin.flush()
+        wait_until(lambda: output.stat().st_size > 0, "events are written")
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read().decode().splitlines()
+        assert process.wait(30) == 130
+    written = output.read_bytes()
+    events = [json.loads(text) for text in written.splitlines()]
+    assert written.endswith(b"}\n")
+    assert told[0].startswith("interrupted")
+    assert told[1:] == [f"events: {len(events)} (trade {len(events)})", "control: 0", "ignored: 0", "failed: 0"]

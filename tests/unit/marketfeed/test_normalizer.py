@@ -95,6 +95,12 @@ def test_book_delta_tells_what_it_applies_to() -> None:
     assert (row.event["seq"], row.event["prev_seq"], row.position) == (160, 156, 160)
 
 
+def test_a_book_delta_of_the_first_years_does_not_tell_what_it_applies_to() -> None:
+    data = {key: value for key, value in DEPTH.items() if key != "U"}
+    found = event(combined("btcusdt@depth", data))
+    assert (found["seq"], found["prev_seq"]) == (160, None)
+
+
 @pytest.mark.parametrize("stream", ["btcusdt@depth", "btcusdt@depth@100ms", "btcusdt@depth@1000ms"])
 def test_every_speed_of_diff_depth_is_recognised(stream: str) -> None:
     assert event(combined(stream, DEPTH))["type"] == "book"

@@ -112,7 +112,7 @@ ACCEPTED: dict[str, tuple[str, Any]] = {
     "apart endpoint": (f"{SOURCE}/endpoint", {"wsMarket": "wss://h", "wsPublic": "ws://h", "wsBusiness": "wss://h:1"}),
     "limits at the ceiling": (
         f"{SOURCE}/limits",
-        {"streamsPerConnection": 1024, "messagesPerSecond": 4, "connectsPer5Minutes": 300},
+        {"streamsPerConnection": 1024, "messagesPerSecond": 5, "connectsPer5Minutes": 300},
     ),
     "limits at 1": (f"{SOURCE}/limits", {"streamsPerConnection": 1, "messagesPerSecond": 1, "connectsPer5Minutes": 1}),
     "limits without content": (f"{SOURCE}/limits", None),
@@ -256,9 +256,9 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "streams below 1": (f"{SOURCE}/limits/streamsPerConnection", 0, "spec.sources[0].limits.streamsPerConnection", "below 1"),
     "messages above the ceiling": (
         f"{SOURCE}/limits/messagesPerSecond",
-        4.5,
+        5.5,
         "spec.sources[0].limits.messagesPerSecond",
-        "above the ceiling 4",
+        "above the ceiling 5",
     ),
     "messages below 1": (f"{SOURCE}/limits/messagesPerSecond", 0.5, "spec.sources[0].limits.messagesPerSecond", "below 1"),
     "messages without end": (
