@@ -19,7 +19,9 @@ class Frame:
     connection: int
     received_ns: int
     position: int
-    """Its number by the exchange, or UNKNOWN."""
+    """Number by the exchange of its first record, or UNKNOWN."""
+    number: int
+    """Tells messages apart that have the same bytes: a message is kept once, however many records it brings."""
 
 
 @dataclass(slots=True)
@@ -28,6 +30,11 @@ class Kept:
 
     frames: deque[Frame] = field(default_factory=deque)
     _size_bytes: int = 0
+
+    @property
+    def latest(self) -> int | None:
+        """Number of the message that was kept last."""
+        return self.frames[-1].number if self.frames else None
 
     def add(self, frame: Frame) -> None:
         """Keep one more."""

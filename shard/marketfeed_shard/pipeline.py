@@ -86,6 +86,8 @@ class Pipeline:
         """Streams on which it does now."""
         self._on_control = on_control
         self._repeated = self.table.repeated[:]
+        self._decoded = 0
+        """Messages that the plain normalizer was given."""
 
     # ---- streams -----------------------------------------------------------------------------------------------------
 
@@ -170,6 +172,7 @@ class Pipeline:
 
     def decode(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> list[int]:
         """One frame through the plain normalizer. Returns the slots that it brought data of."""
+        self._decoded += 1
         try:
             decoded = self._normalizer.decode(frame)
         except Malformed as problem:
@@ -267,14 +270,14 @@ class Pipeline:
         if flags & DROPPED:
             return False
         if flags & HELD:
-            self._held[slot].add(self._frame(frame, connection, received_ns, position))
+            self._keep(self._held[slot], frame, connection, received_ns, position)
             return False
         if position == UNKNOWN and table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return False
         if flags & JOINING:
             if self._waits(slot, position, connection):
-                self._joining.setdefault(slot, Kept()).add(self._frame(frame, connection, received_ns, position))
+                self._keep(self._joining.setdefault(slot, Kept()), frame, connection, received_ns, position)
                 return False
             flags = table.flags[slot]
         if flags & STARTED:
@@ -363,5 +366,8 @@ class Pipeline:
         self.counts.gaps[reason.value] += 1
         self.engine.append(slot, encode(event), UNKNOWN if first == UNKNOWN else first - 1, GAP_EVENT)
 
-    def _frame(self, frame: bytes | None, connection: int, received_ns: int, position: int) -> Frame:
-        return Frame(self.engine.frame() if frame is None else frame, connection, received_ns, position)
+    def _keep(self, kept: Kept, frame: bytes | None, connection: int, received_ns: int, position: int) -> None:
+        """Keep a message at its first record; `frame`: None where the compiled engine has it."""
+        number = self.engine.frames + self._decoded
+        if number != kept.latest:
+            kept.add(Frame(self.engine.frame() if frame is None else frame, connection, received_ns, position, number))

@@ -14,8 +14,10 @@ from marketfeed_shard.streams import StreamTable
 class Engine(Protocol):
     """What the pipeline needs of an engine. A frame that it declines is decoded by the plain normalizer."""
 
+    frames: int
+    """Frames that it was given."""
     declined: int
-    """Frames left to the plain normalizer."""
+    """Of these, frames left to the plain normalizer."""
 
     def bind(self, table: StreamTable) -> None:
         """The stream table has grown."""
@@ -58,7 +60,7 @@ class PlainEngine:
     """Collects what the pipeline encodes."""
 
     def __init__(self, latency_bounds_ms: Sequence[float]) -> None:
-        self.declined = 0
+        self.frames = self.declined = 0
         self._bounds_ms = list(latency_bounds_ms)
         self._buckets = [0] * (len(self._bounds_ms) + 1)
         self._sum_ms = 0.0
@@ -76,6 +78,7 @@ class PlainEngine:
 
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
         self._received_ns = received_ns
+        self.frames += 1
         return False
 
     def mark_read(self, received_ns: int) -> None:

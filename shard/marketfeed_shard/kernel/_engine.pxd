@@ -26,6 +26,7 @@ cdef class Engine(Records):
         int _bounds
         double _latency_sum_ms
         int64_t _skew_ns
+        readonly long long frames
         readonly long long declined
 
     cdef int begin(self, int64_t received_ns) noexcept

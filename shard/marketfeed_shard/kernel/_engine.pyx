@@ -173,6 +173,7 @@ cdef class Engine(Records):
         return self.take(PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), connection, NULL, 0, only)
 
     cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1:
+        self.frames += 1
         if self._decode(p, n) < 0:
             self.declined += 1
             return False

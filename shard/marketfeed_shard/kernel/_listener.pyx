@@ -47,9 +47,10 @@ cdef class Listener(WSListener):
         """Make room for streams that are new: to be called before their first frame."""
         if slots <= self._slots:
             return
-        self._seen = <uint8_t*>realloc(self._seen, slots)
-        if self._seen == NULL:
+        cdef uint8_t* seen = <uint8_t*>realloc(self._seen, slots)
+        if seen == NULL:
             raise MemoryError
+        self._seen = seen
         memset(self._seen + self._slots, 0, slots - self._slots)
         self._slots = slots
 

@@ -59,9 +59,10 @@ cdef class Topics(Walker):
             return
         if slot != self._slot_count:
             raise ValueError("slots are defined in order")
-        self._slots = <Slot*>realloc(self._slots, (slot + 1) * sizeof(Slot))
-        if self._slots == NULL:
+        cdef Slot* slots = <Slot*>realloc(self._slots, (slot + 1) * sizeof(Slot))
+        if slots == NULL:
             raise MemoryError
+        self._slots = slots
         self._slots[slot].head = text_of(head)
         self._slots[slot].interval = text_of(interval)
         self._slots[slot].length_ns = length_ns
@@ -120,12 +121,14 @@ cdef class Topics(Walker):
     cdef int _remember(self) except -1:
         """Keep `_fresh`. Topics come from outside: their number is bounded, and those beyond are looked up each time."""
         cdef uint64_t at = self._fresh.hash & (TOPICS - 1)
+        cdef Text copy
         if self._topic_count >= TOPICS // 2:
             return 0
         while self._topics[at].text.p != NULL:
             at = (at + 1) & (TOPICS - 1)
+        copy = text_of(self._fresh.text.p[:self._fresh.text.n])
         self._topics[at] = self._fresh
-        self._topics[at].text = text_of(self._fresh.text.p[:self._fresh.text.n])
+        self._topics[at].text = copy
         self._topic_count += 1
         return 0
 

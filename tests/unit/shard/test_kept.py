@@ -4,7 +4,7 @@ from marketfeed_shard.kept import KEPT_BYTES, KEPT_NS, Frame, Kept
 
 
 def frame(size_bytes: int = 10, received_ns: int = 0) -> Frame:
-    return Frame(bytes(size_bytes), 1, received_ns, 1)
+    return Frame(bytes(size_bytes), 1, received_ns, 1, received_ns)
 
 
 def test_the_oldest_give_way_to_age_and_size() -> None:

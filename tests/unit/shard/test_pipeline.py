@@ -236,6 +236,19 @@ def test_a_shard_that_starts_tells_what_was_missed_since_the_last_answered_event
     heir.progress.close()
 
 
+def test_a_held_message_of_several_records_is_published_once(bed: Bed) -> None:
+    (slot,) = bed.add(("ticker", "BTC-USDT"))
+    first, second = ({"e": "24hrTicker", "E": 1, "s": "BTCUSDT", "c": price} for price in ("1", "2"))
+    message = {"stream": "!ticker@arr", "data": [first, second]}
+    bed.pipeline.hold(slot)
+    bed.feed(message, message)
+    bed.feed(message)
+    assert bed.take() == []
+    bed.pipeline.release(slot)
+    assert [e["last"] for e in bed.take() if e["type"] == "ticker"] == ["1", "2"] * 3
+    assert bed.pipeline.messages(slot) == 3
+
+
 def test_a_held_stream_keeps_what_comes_and_publishes_it_on_release(bed: Bed) -> None:
     (slot,) = bed.add(("trades", "BTC-USDT"))
     bed.pipeline.hold(slot)
