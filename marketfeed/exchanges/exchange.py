@@ -121,7 +121,7 @@ def http_refusal(status: int, retry_after_s: float | None) -> Closing:
         return Closing(banned_s=retry_after_s or 300.0, reason="Forbidden (HTTP 403)")
     if status == 451:
         return Closing(banned_s=retry_after_s or 300.0, reason="RegionBlocked (HTTP 451)")
-    return Closing(reason=f"HTTP {status}")
+    return Closing(banned_s=retry_after_s or 0.0, reason=f"HTTP {status}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def command(
 ) -> None:
     """Carry one assignment: connect to the exchange, normalise, publish, until SIGTERM."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("picows").setLevel(logging.ERROR)
+    logging.getLogger("picows").setLevel(logging.CRITICAL)  # what it tells, our own lines tell
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     try:
         host, port = address(http)

@@ -97,6 +97,7 @@ class Shard:
         """(channel, symbol) of what is wanted now → slot."""
         self._timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
+        self._fault: Exception | None = None
         self._suspect_s = now_s
 
     def stop(self) -> None:
@@ -104,7 +105,7 @@ class Shard:
         self._stop.set()
 
     async def run(self) -> None:
-        """Run until `stop`. Raises `OSError` where the HTTP address is taken."""
+        """Run until `stop`. Raises `OSError` where the HTTP address is taken, and what went wrong in its own clockwork."""
         await self._http.start(self._place.host, self._place.port)
         try:
             await asyncio.gather(*(publisher.start() for publisher in self._publishers))
@@ -113,6 +114,8 @@ class Shard:
             await self._watch_assignment()
         finally:
             await self._close()
+        if self._fault is not None:
+            raise self._fault
 
     # ---- the assignment ----------------------------------------------------------------------------------------------
 
@@ -192,7 +195,12 @@ class Shard:
         if now_s - self._suspect_s >= self._assignment.watchdog.check_interval:
             self._suspect_s = now_s
             self._pipeline.suspect_repetitions(self._clock.time_ns())
-        due_s = self._manager.tick(now_s)
+        try:
+            due_s = self._manager.tick(now_s)
+        except Exception as fault:  # noqa: BLE001 - raised again by `run`: a shard that only seems alive helps nobody
+            self._fault = fault
+            self._stop.set()
+            return
         wait_s = min(max(0.001, due_s - now_s), LONGEST_TICK_S)
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 

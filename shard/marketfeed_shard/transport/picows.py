@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSMsgType,
+    WSProtocolError,
+    WSTransport,
+    ws_connect,
+)
 
 from marketfeed.clock import Clock
 from marketfeed_shard.connection.ports import Loss
 from marketfeed_shard.plain import Engine
 from marketfeed_shard.transport.events import Events
 from marketfeed_shard.transport.listener import factory
+
+log = logging.getLogger("marketfeed.shard")
 
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_MESSAGE_BYTES = 16 * 2**20
@@ -43,7 +55,7 @@ class PicowsSockets:
         self._listener = factory(engine)
         self._slots = slots
         self._sockets: dict[int, _Socket] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._watches: set[asyncio.Task[None]] = set()
 
     def grow(self, slots: int) -> None:
         """There are so many streams now: to be called before the first frame of a new one."""
@@ -95,14 +107,16 @@ class PicowsSockets:
         socket = self._sockets.get(listener.connection)
         if socket is not None:
             socket.transport = transport
+            watch = asyncio.get_running_loop().create_task(_tell_faults(transport))
+            self._watches.add(watch)
+            watch.add_done_callback(self._watches.discard)
 
     def disconnected(self, listener: Any, transport: WSTransport) -> None:
         key = listener.connection
         self._events.flush()  # the last read may have ended in a frame that broke the protocol
         socket = self._sockets.get(key)
         if socket is not None:
-            reason = socket.close_reason or ("closed by the exchange" if socket.close_code else "connection lost")
-            self._lost(key, Loss(reason, close_code=socket.close_code))
+            self._lost(key, _loss(socket, transport))
 
     def declined(self, listener: Any, frame: bytes, received_ns: int) -> None:
         slots = self._events.frame(listener.connection, frame, received_ns)
@@ -174,7 +188,9 @@ class PicowsSockets:
         except (OSError, WSError) as error:
             self._failed(key, Loss(str(error) or type(error).__name__))
         else:
-            if key in self._sockets:
+            if socket.transport is None:
+                self._failed(key, Loss("closed during the handshake"))
+            elif key in self._sockets:
                 self._events.opened(key)
 
     def _failed(self, key: int, loss: Loss) -> None:
@@ -198,3 +214,24 @@ class PicowsSockets:
             return max(0.0, parsedate_to_datetime(value).timestamp() - self._clock.time_ns() / 1e9)
         except ValueError:
             return None
+
+
+def _loss(socket: _Socket, transport: WSTransport) -> Loss:
+    """Why a socket ended: the first close frame tells, and ours only where the exchange broke the protocol."""
+    handshake = transport.close_handshake
+    if handshake is not None and handshake.sent is not None and not handshake.recv_then_sent:
+        return Loss(f"given up, for it broke the protocol: {handshake.sent.reason or handshake.sent.code.name}")
+    return Loss(
+        socket.close_reason or ("closed by the exchange" if socket.close_code else "connection lost"),
+        close_code=socket.close_code,
+    )
+
+
+async def _tell_faults(transport: WSTransport) -> None:
+    """A socket that ends because of what the exchange sent is told of as lost; a fault of ours is shown whole."""
+    try:
+        await transport.wait_disconnected()
+    except WSProtocolError:
+        pass
+    except Exception:
+        log.exception("a connection ended by a fault of this program")

@@ -329,6 +329,7 @@ def test_a_rare_stream_is_not_stale_after_a_minute() -> None:
         (Loss("HTTP 429", http_status=429, retry_after_s=30.0), 30.0),
         (Loss("HTTP 403", http_status=403), 300.0),
         (Loss("HTTP 451", http_status=451), 300.0),
+        (Loss("HTTP 503", http_status=503, retry_after_s=40.0), 40.0),
         (Loss("Too many requests", close_code=1008), 5.0),
     ],
 )
