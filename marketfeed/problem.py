@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.path}: " if self.path else ""
-        return f"{place}{self.reason}; {self.way_out}"
+        return printable(f"{place}{self.reason}; {self.way_out}")
+
+
+def printable(text: str) -> str:
+    """Text that came from outside, with escapes in place of what a terminal would obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class NotAccepted(Exception):  # noqa: N818 - the condition's reason is called so
@@ -39,7 +45,7 @@ def join(path: str, step: str | int) -> str:
     if isinstance(step, int):
         return f"{path}[{step}]"
     if not _PLAIN_KEY(step):
-        return f'{path}["{step}"]'
+        return f"{path}[{json.dumps(step, ensure_ascii=False)}]"
     return f"{path}.{step}" if path else step
 
 

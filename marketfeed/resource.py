@@ -60,8 +60,8 @@ class Model(BaseModel):
 class SecretKeyRef(Model):
     """One key of a Secret in the feed's namespace."""
 
-    name: str
-    key: str
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+    key: str = Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")
 
 
 class FromSecret(Model):

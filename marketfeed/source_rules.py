@@ -107,7 +107,9 @@ def _symbols(fields: Mapping[str, Any], market: Market | None, path: str) -> Ite
         yield Problem(f"{path}.symbols", reason, "spread them over several sources")
     for i, symbol in texts(symbols):
         at = f"{path}.symbols[{i}]"
-        if not is_symbol(symbol) or len(symbol.encode()) > SYMBOL_BYTES:
+        if len(symbol.encode()) > SYMBOL_BYTES:
+            yield Problem(at, f"is longer than {SYMBOL_BYTES} bytes: {symbol[:20]!r}…", "write the symbol alone")
+        elif not is_symbol(symbol):
             guess = symbol.upper().replace("/", "-").replace("_", "-")
             forms = "write BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd"
             yield Problem(at, f"is no symbol: {symbol[:80]!r}", f"write {guess}" if is_symbol(guess) else forms)

@@ -42,6 +42,10 @@ _MISSING: Final[Mapping[str, str]] = {
     "channels": "add it, such as channels: [trades]",
     "publishers": "add it, with at least one publisher below it, such as grpc: {}",
 }
+_PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
+    "name": ("no name of a Secret", "write lower-case letters, digits, dashes and dots"),
+    "key": ("no key of a Secret", "write letters, digits, dashes, dots and underscores"),
+}
 _BOUNDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "greater_than_equal": ("ge", "below", "at least"),
     "greater_than": ("gt", "not above", "more than"),
@@ -66,13 +70,13 @@ def _section(value: Mapping[Any, Any], model: type[BaseModel], path: str, proble
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     tidy: dict[str, Any] = {}
     for key, content in value.items():
-        at = join(path, str(key))
+        at = join(path, _key(key))
         if key in fields:
             settled = _settled(content, fields[key], at, problems)
             if settled is not None:
                 tidy[key] = settled
         elif key not in _ALLOWED.get(path, ()):
-            problems.append(Problem(at, "is an unknown field", choose(str(key), fields)))
+            problems.append(Problem(at, "is an unknown field", choose(_key(key), fields)))
     return tidy
 
 
@@ -104,11 +108,13 @@ def _shape(annotation: Any) -> tuple[str, Any]:
 def _plain(value: Any, path: str, problems: list[Problem]) -> Any:
     """A value that JSON has; what it has not is a problem, and null in its place."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v, join(path, str(k)), problems) for k, v in value.items()}
+        return {_key(k): _plain(v, join(path, _key(k)), problems) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v, join(path, i), problems) for i, v in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         problems.append(Problem(path, "is no finite number", "write a number"))
+    elif isinstance(value, int) and value.bit_length() > 64:
+        problems.append(Problem(path, "is a number of more than 64 bits", "write a smaller one"))
     elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
         problems.append(Problem(path, "is no valid Unicode text", "write the character itself"))
     elif value is None or isinstance(value, str | bool | int | float):
@@ -127,14 +133,19 @@ def _translated(details: ErrorDetails) -> Problem:
     if kind == "missing":
         return Problem(path, "is missing", _MISSING.get(path.rpartition(".")[2], "add it"))
     if kind == "string_type":
-        way_out = f'put it in quotes: "{_told(value)}"' if isinstance(value, bool | int | float) else "write text"
+        way_out = f'put it in quotes: "{_told(value)}"' if isinstance(value, int | float) else "write text"
+        if isinstance(value, bool):
+            way_out = "put it in quotes; without, YAML takes yes, no, on and off for true and false, too"
         return Problem(path, f"is {_told(value)}, not text", way_out)
+    if kind == "string_pattern_mismatch":
+        what, way_out = _PATTERNS[path.rpartition(".")[2]]
+        return Problem(path, f"is {what}: {_told(value)}", way_out)
     if kind in _TYPES:
         wanted, way_out = _TYPES[kind]
         return Problem(path, f"is {_told(value)}, not {wanted}", way_out)
     if kind in _BOUNDS:
         key, beyond, within = _BOUNDS[kind]
-        return Problem(path, f"is {_told(value)}, {beyond} {context[key]}", f"write {within} {context[key]}")
+        return Problem(path, f"is {_told(value)}, {beyond} {context[key]:g}", f"write {within} {context[key]:g}")
     if kind == "literal_error":
         expected = str(context["expected"]).replace("'", "")
         quoted = isinstance(value, int) and str(value) in re.findall(r"\w+", expected)
@@ -144,6 +155,10 @@ def _translated(details: ErrorDetails) -> Problem:
         return Problem(path, f"has more than {most} entries", f"keep at most {most}; others go into another feed")
     reason, _, way_out = details["msg"].removeprefix("Value error, ").partition("; ")
     return Problem(path, reason[:1].lower() + reason[1:], way_out or "see the example manifests")
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else _told(key)
 
 
 def _told(value: Any) -> str:

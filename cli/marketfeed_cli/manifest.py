@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from marketfeed.problem import NotAccepted, Problem
+from marketfeed.problem import NotAccepted, Problem, printable
 from marketfeed.resource import MarketFeed
 from marketfeed.validation import parse
 
@@ -57,7 +57,7 @@ def documents(path: str) -> list[Document]:
     try:
         found = list(_parsed(text))
     except yaml.YAMLError as error:
-        raise ManifestError(f"{name}: broken YAML: {_told(error, text)}; mend it there") from None
+        raise ManifestError(f"{name}: broken YAML: {printable(_told(error, text))}; mend it there") from None
     except RecursionError:
         raise ManifestError(f"{name}: nested too deeply to be a manifest; {WAY_OUT}") from None
     except ValueError as error:  # a number that YAML's pattern lets through and Python does not read

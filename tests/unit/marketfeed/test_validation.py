@@ -387,6 +387,27 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     ),
     "certificate without a key": (f"{PUBLISHERS}/grpc/tls", {"certFrom": SECRET}, "spec.publishers.grpc.tls", "certFrom alone"),
     "server without a certificate": (f"{PUBLISHERS}/grpc/tls", {}, "spec.publishers.grpc.tls", "a server needs one"),
+    "secret without a name": (
+        f"{PUBLISHERS}/redisPubSub",
+        {"urlFrom": {"secretKeyRef": {"name": "", "key": "k"}}},
+        "spec.publishers.redisPubSub.urlFrom.secretKeyRef.name",
+        "is no name of a Secret: ''",
+    ),
+    "secret that is a path": (
+        f"{PUBLISHERS}/redisPubSub",
+        {"urlFrom": {"secretKeyRef": {"name": "n", "key": "../k"}}},
+        "spec.publishers.redisPubSub.urlFrom.secretKeyRef.key",
+        "is no key of a Secret: '../k'; write letters",
+    ),
+    "port of more than 64 bits": (f"{PUBLISHERS}/grpc/port", 1 << 20_000, "spec.publishers.grpc.port", "more than 64 bits"),
+    "a word that YAML takes for a truth value": (
+        f"{SOURCE}/symbols",
+        [False],
+        "spec.sources[0].symbols[0]",
+        "is false, not text; put it in quotes",
+    ),
+    "a truth value as a field": ("spec", {**GOOD["spec"], True: 1}, "spec.true", "unknown field"),
+    "symbol without end": (f"{SOURCE}/symbols", ["A" * 70 + "-B"], "spec.sources[0].symbols[0]", "longer than 64 bytes"),
     "port 0": (f"{PUBLISHERS}/grpc/port", 0, "spec.publishers.grpc.port", "below 1"),
     "port beyond": (f"{PUBLISHERS}/grpc/port", 65536, "spec.publishers.grpc.port", "above 65535"),
     "port as text": (f"{PUBLISHERS}/grpc/port", "9090", "spec.publishers.grpc.port", "not a whole number"),
@@ -494,3 +515,12 @@ def test_whatever_stands_anywhere_is_judged_and_what_is_accepted_can_be_planned(
     if not problems:
         with suppress(NotAccepted):
             plan(parse(manifest))
+
+
+def test_a_terminal_obeys_nothing_that_a_manifest_says() -> None:
+    manifest = changed(f"{PUBLISHERS}/\x1b[31m", 1)
+    manifest["spec"]["sources"][0]["symbols"] = ["\x1b[2J", "\x1b[2J"]
+    told = [str(problem) for problem in validate(manifest)]
+    assert 'spec.publishers["\\u001b[31m"]: is an unknown field' in told[0]
+    assert len(told) == 4
+    assert all(text.isprintable() for text in told)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from marketfeed.resource import FromSecret
+from marketfeed.resource import FromSecret, SecretKeyRef
 from marketfeed_shard.secrets import SecretError, Secrets
 
 
 def reference(name: str = "redis", key: str = "password") -> FromSecret:
-    return FromSecret.model_validate({"secretKeyRef": {"name": name, "key": key}})
+    """Not validated: an assignment file may come from anywhere."""
+    return FromSecret.model_construct(secret_key_ref=SecretKeyRef.model_construct(name=name, key=key))
 
 
 def test_a_value_is_read_each_time_without_its_line_end(tmp_path: Path) -> None:
