@@ -55,7 +55,7 @@ class Runner:
         self._waiting: tuple[str, ...] = ()
         self._applying = asyncio.Lock()
         self._ended = False
-        self.status = ShardStatus(self.addresses)
+        self.status = ShardStatus(self.addresses, lambda name: self._assignments[name])
 
     def addresses(self) -> dict[str, str]:
         """Base URL by shard, of those that run."""

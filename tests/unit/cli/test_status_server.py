@@ -9,9 +9,26 @@ import pytest
 from aiohttp import web
 from redis_server import free_port
 
+from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
+from marketfeed.resource import Endpoint, Grpc, Publishers
 from marketfeed_cli.status_server import ShardStatus, StatusServer
 
 METRICS = '# TYPE ws_active_connections gauge\nws_active_connections{{exchange="binance"}} {}\n'
+
+
+def assigned(shard: str) -> Assignment:
+    return Assignment(
+        generation=7,
+        feed="feed",
+        shard=shard,
+        exchange="binance",
+        market="spot",
+        symbols=(SymbolStreams(symbol="BTC-USDT", native="BTCUSDT", channels=("trades", "bbo")),),
+        endpoint=Endpoint(),
+        limits=EffectiveLimits(streams_per_connection=900, messages_per_second=2.0),
+        connects=Share(count=300, seconds=300.0),
+        publishers=Publishers(grpc=Grpc()),
+    )
 
 
 class Shards:
@@ -51,7 +68,7 @@ class Shards:
 @pytest.fixture
 async def shards() -> AsyncIterator[Shards]:
     shards, port = Shards(), free_port()
-    status = ShardStatus(lambda: shards.addresses)
+    status = ShardStatus(lambda: shards.addresses, assigned)
     server = StatusServer(status)
     await server.start("127.0.0.1", port)
     shards.url = f"http://127.0.0.1:{port}"
@@ -68,8 +85,18 @@ async def test_status_is_one_object_by_shard_and_a_silent_shard_is_in_it(shards:
     found = orjson.loads(text)
     assert code == 200
     assert found["a"] == {"shard": "a", "ready": True}
-    assert found["b"]["ready"] is False
-    assert "no answer" in found["b"]["error"]
+    error = found["b"]["error"]
+    assert "no answer" in error
+    assert found["b"] == {
+        "shard": "b", "exchange": "binance", "market": "spot", "generation": 0, "ready": False,
+        "streams": {"desired": 2, "live": 0, "stale": [], "rejected": [], "unproven": []},
+        "connections": [],
+        "books": {"desired": 0, "synced": 0, "gaps": 0, "resyncs": 0},
+        "publishers": {
+            "grpc": {"state": "connecting", "queued_bytes": 0, "published": 0, "dropped": 0, "lag": 0.0, "error": error}
+        },
+        "engine": "", "reasons": [error], "error": error,
+    }  # fmt: skip
 
 
 async def test_a_shard_that_answers_something_else_is_not_ready(shards: Shards) -> None:
@@ -78,7 +105,7 @@ async def test_a_shard_that_answers_something_else_is_not_ready(shards: Shards) 
 
 
 async def test_ready_means_that_all_are(shards: Shards) -> None:
-    assert (await shards.get("/readyz"))[0] == 200
+    assert await shards.get("/readyz") == (503, "no shard runs\n")
     await shards.add("a", {"ready": True})
     assert (await shards.get("/readyz"))[0] == 200
     await shards.add("b", {"ready": False})
