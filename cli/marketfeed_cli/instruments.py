@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from decimal import DecimalException
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import orjson
 
+from marketfeed import listing
 from marketfeed.exchanges import catalogue
+from marketfeed.listing import InstrumentsError, addresses, wants_volumes
 from marketfeed.resource import MarketFeed
 from marketfeed.selection import ListAddress, Listing
 from marketfeed_cli import saved_list
 
 TIMEOUT_S: Final = 10.0
-_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, DecimalException)
-"""What an exchange's file raises for a body that is not what it declares."""
-
-
-class InstrumentsError(Exception):
-    """A list that could not be had; one sentence."""
-
-
-def addresses(feed: MarketFeed) -> list[ListAddress]:
-    """Those that a feed's sources ask, each once."""
-    return list(dict.fromkeys(ListAddress.of(source) for source in feed.spec.sources))
-
-
-def wants_volumes(feed: MarketFeed, address: ListAddress) -> bool:
-    """Whether a selector of these sources goes by volume."""
-    selectors = (s.symbol_selector for s in feed.spec.sources if ListAddress.of(s) == address)
-    return any(selector is not None and selector.limit is not None for selector in selectors)
 
 
 async def ask(address: ListAddress, volumes: bool) -> Listing:
@@ -41,33 +24,26 @@ async def ask(address: ListAddress, volumes: bool) -> Listing:
     market = catalogue.market(address.exchange, address.market)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
         url = address.rest + market.instruments_path
-        body = await _body(session, url)
-        try:
-            listed = market.instruments(body)
-        except _MALFORMED as error:
-            raise InstrumentsError(f"{url}: is no instrument list: {type(error).__name__} {error}") from None
-        if not listed:
-            raise InstrumentsError(f"{url}: lists no instrument")
+        listed = listing.listed(market, url, await _body(session, url))
         if not volumes or market.volumes_path is None:
             return Listing.of(listed)
+        url = address.rest + market.volumes_path
         try:
-            return Listing.of(listed, market.volumes(await _body(session, address.rest + market.volumes_path)))
-        except (InstrumentsError, *_MALFORMED):
+            return Listing.of(listed, listing.volumes(market, url, await _body(session, url)))
+        except InstrumentsError:
             return Listing.of(listed)  # chosen by name then: an order all the same
 
 
-async def _body(session: aiohttp.ClientSession, url: str) -> Any:
+async def _body(session: aiohttp.ClientSession, url: str) -> bytes:
     try:
         async with session.get(url) as answer:
             if answer.status != 200:
                 raise InstrumentsError(f"{url}: answered {answer.status}")
-            return orjson.loads(await answer.read())
+            return await answer.read()
     except TimeoutError:
         raise InstrumentsError(f"{url}: no answer within {TIMEOUT_S:g} s") from None
     except aiohttp.ClientError as error:
         raise InstrumentsError(f"{url}: {error}") from None
-    except orjson.JSONDecodeError as error:
-        raise InstrumentsError(f"{url}: answered no JSON: {error}") from None
 
 
 def asked(feeds: Iterable[MarketFeed]) -> dict[ListAddress, Listing]:

@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from marketfeed.listing import InstrumentsError, addresses, wants_volumes
 from marketfeed.resource import MarketFeed
 from marketfeed.selection import ListAddress, Listing
-from marketfeed_cli.instruments import InstrumentsError, addresses, ask, wants_volumes
+from marketfeed_cli.instruments import ask
 
 FRESH_S: Final = 300.0
 """A list that was had is asked for again after so long."""

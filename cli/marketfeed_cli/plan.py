@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from textwrap import fill
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from marketfeed.exchanges import catalogue
+from marketfeed.listing import InstrumentsError
 from marketfeed.packing import connections_needed
 from marketfeed.planner import Plan
 from marketfeed.planner import plan as planned
@@ -21,6 +23,9 @@ from marketfeed_cli import instruments
 from marketfeed_cli.manifest import lines, read_lines
 from marketfeed_cli.state import read_assignments
 from marketfeed_cli.validate import Instruments, Online
+
+COLUMNS: Final = 80
+INDENT: Final = "    "
 
 
 class Output(StrEnum):
@@ -46,7 +51,7 @@ def plan(
     try:
         lists = instruments.listings([feed], instruments_file or [], online)
         result = planned(feed, lists, read_assignments(state) if state else ())
-    except instruments.InstrumentsError as error:
+    except InstrumentsError as error:
         _refuse([str(error)])
     except NotAccepted as refused:
         _refuse(lines(file, refused.problems))
@@ -115,7 +120,7 @@ def table(feed: MarketFeed, result: Plan) -> str:
         name, *figures = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         texts.append("   ".join((name.strip().ljust(widths[0]), *figures)))
     for i, shard in enumerate(content["shards"]):
-        texts[i + 1] += f"\n    {shard['reason']}"
+        texts[i + 1] += "\n" + fill(shard["reason"], COLUMNS, initial_indent=INDENT, subsequent_indent=INDENT)
     if feed.spec.paused:
         texts.append("The feed is paused: none of them runs.")
     return "\n".join(texts)

@@ -13,10 +13,11 @@ from marketfeed.assignment import Assignment
 from marketfeed.planner import plan
 from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed
+from marketfeed.rollout import Rollout, rollout, starts_anew
 from marketfeed_cli import state
 from marketfeed_cli.lists import Lists
 from marketfeed_cli.loopback import HOST, is_free, lasting_port
-from marketfeed_cli.rollout import Rollout, placed, rollout, secrets_wanted, starts_anew
+from marketfeed_cli.placement import placed, secrets_wanted
 from marketfeed_cli.shard_process import ShardProcess
 from marketfeed_cli.status_server import ShardStatus
 

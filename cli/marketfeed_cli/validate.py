@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from marketfeed.listing import InstrumentsError
 from marketfeed.planner import plan
 from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed
@@ -37,7 +38,7 @@ def validate(
         faults += wrong
     try:
         lists = instruments.listings([feed for _, feed in accepted], instruments_file or [], online)
-    except instruments.InstrumentsError as error:
+    except InstrumentsError as error:
         faults.append(str(error))
         accepted, lists = [], {}  # whether they are is not known
     for place, feed in accepted:

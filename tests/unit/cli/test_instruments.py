@@ -9,10 +9,11 @@ import pytest
 from aiohttp import web
 from redis_server import free_port
 
+from marketfeed.listing import InstrumentsError
 from marketfeed.selection import ListAddress
 from marketfeed.validation import parse
 from marketfeed_cli import instruments
-from marketfeed_cli.instruments import InstrumentsError, ask
+from marketfeed_cli.instruments import ask
 from marketfeed_cli.lists import Lists
 
 ROW = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": []}
