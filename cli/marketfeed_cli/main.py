@@ -1,33 +1,23 @@
-"""The command `marketfeed`: one file per subcommand beside this one."""
+"""Entry point of the command `marketfeed`."""
 
 from __future__ import annotations
 
-import typer
-
-from marketfeed_cli.bench import bench
-from marketfeed_cli.demo import demo
-from marketfeed_cli.normalize import normalize
-from marketfeed_cli.plan import plan
-from marketfeed_cli.run import run
-from marketfeed_cli.simulate import simulate
-from marketfeed_cli.validate import validate
-
-app = typer.Typer(
-    name="marketfeed",
-    help="Market data from many crypto exchanges, complete, ordered and fast.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(bench)
-app.command()(demo)
-app.command()(normalize)
-app.command()(plan)
-app.command()(run)
-app.command()(simulate)
-app.command()(validate)
+import os
+import signal
+import sys
+from types import FrameType
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command. Its parts take a moment to be loaded, and a feed may be told to end before they are."""
+    if sys.argv[1:2] == ["run"]:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end_at_once)
+    from marketfeed_cli.app import app
+
     app()
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    """Nothing is begun yet, so nothing has to be taken down: `run` sets handlers of its own before it starts anything."""
+    os._exit(0)

@@ -11,7 +11,7 @@ from redis_server import HOST, free_port
 from simulated import SimulatorProcess
 from typer.testing import CliRunner
 
-from marketfeed_cli.main import app
+from marketfeed_cli.app import app
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from marketfeed.planner import plan as planned
-from marketfeed_cli.main import app
+from marketfeed_cli.app import app
 from marketfeed_cli.manifest import feed as read_feed
 from marketfeed_cli.state import write_assignment
 

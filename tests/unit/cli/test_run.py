@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from marketfeed_cli.main import app
+from marketfeed_cli.app import app
 
 GOOD = """\
 apiVersion: marketfeed.dev/v1alpha1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from marketfeed_cli.main import app
+from marketfeed_cli.app import app
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 GOOD = """\
