@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from marketfeed.planner import plan as planned
 from marketfeed_cli.app import app
 from marketfeed_cli.manifest import feed as read_feed
+from marketfeed_cli.plan import COLUMNS
 from marketfeed_cli.state import write_assignment
 
 MANIFEST = """\
@@ -61,7 +62,9 @@ def test_the_table_names_each_shard_with_its_reason(manifest: Any) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["SHARD", "SYMBOLS", "STREAMS", "CONNECTIONS", "MESSAGES/S"]
     assert lines[1].split() == ["feed-binance-spot-0", "2", "4", "1", "36"]
-    assert "filled evenly" in lines[2]
+    assert lines[2].startswith("    4 streams, about 36 messages per second; a shard holds 4 streams")
+    assert "filled evenly" in " ".join(result.stdout.split())
+    assert max(map(len, lines)) <= COLUMNS
 
 
 def test_a_refused_manifest_has_no_plan(manifest: Any) -> None:
