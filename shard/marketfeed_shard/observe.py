@@ -106,9 +106,12 @@ class Observer:
         first = ", ".join(self._names(waiting)[:3])
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
         yield f"streams not subscribed: {len(waiting)} ({first}{more})"
-        banned_s = self.manager.banned_for_s(self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        banned_s, budget_s = self.manager.banned_for_s(now_s), self.manager.waits_for_budget_s(now_s)
         if banned_s:
             yield f"no connection is attempted for {banned_s:.0f} s: {self.manager.ban_reason}"
+        elif budget_s:
+            yield f"no connection is attempted for {budget_s:.0f} s: the budget of attempts is used up"
         errors = Counter(c.error for c in self.manager.connections if not c.is_open and c.error)
         for error, count in sorted(errors.items()):
             yield f"connections down: {count} ({error})"

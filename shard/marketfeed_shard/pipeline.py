@@ -84,6 +84,8 @@ class Pipeline:
         """What a new connection brought of streams before it was known to follow on the old one."""
         self._met: list[int] = []
         """Streams on which it does now."""
+        self._passed = self._recent = self.table.position[:]
+        """How far the streams were between one and two seconds ago, and less than one."""
         self._on_control = on_control
         self._repeated = self.table.repeated[:]
         self._decoded = 0
@@ -118,6 +120,10 @@ class Pipeline:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
         for slot in slots:
             self.table.flags[slot] |= INTERRUPTED
+
+    def remember_positions(self) -> None:
+        """Note how far the streams are: to be called once a second."""
+        self._passed, self._recent = self._recent, self.table.position[:]
 
     def suspect_repetitions(self, now_ns: int) -> None:
         """Look at every stream of which only repetitions come: it may have been numbered anew. To be called now and then."""
@@ -292,8 +298,12 @@ class Pipeline:
             return True
         last = table.position[slot]
         if position != UNKNOWN and last != UNKNOWN and position <= last:
-            if received_ns - table.received_ns[slot] < RENUMBERED_NS:
+            passed = self._passed[slot] if slot < len(self._passed) else UNKNOWN
+            if position > passed and received_ns - table.received_ns[slot] < RENUMBERED_NS:
                 return True  # a repetition, left out as such; what is missing is known when a new one comes
+            for column in (self._passed, self._recent):
+                if slot < len(column):
+                    column[slot] = UNKNOWN  # of the old numbers, which count no more
             table.flags[slot] = flags & ~INTERRUPTED
             self._gap(slot, GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns)
             table.position[slot] = UNKNOWN

@@ -98,7 +98,7 @@ class Shard:
         self._timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._fault: Exception | None = None
-        self._suspect_s = now_s
+        self._suspect_s = self._remembered_s = now_s
 
     def stop(self) -> None:
         """End, as after SIGTERM: `run` returns when all is flushed."""
@@ -195,6 +195,9 @@ class Shard:
         if now_s - self._suspect_s >= self._assignment.watchdog.check_interval:
             self._suspect_s = now_s
             self._pipeline.suspect_repetitions(self._clock.time_ns())
+        if now_s - self._remembered_s >= LONGEST_TICK_S:
+            self._remembered_s = now_s
+            self._pipeline.remember_positions()
         try:
             due_s = self._manager.tick(now_s)
         except Exception as fault:  # noqa: BLE001 - raised again by `run`: a shard that only seems alive helps nobody

@@ -243,6 +243,11 @@ class Manager:
         """How long no attempt is made, because the exchange says so; 0.0 when it does not."""
         return max(0.0, self._banned_until_s - now_s)
 
+    def waits_for_budget_s(self, now_s: float) -> float:
+        """How long a connection whose turn it is waits, because no attempt is left in the budget; 0.0 where none does."""
+        due = any(c.state is ConnectionState.BACKOFF and c.retry_s <= now_s for c in self._connections)
+        return self._connects.free_at(now_s) - now_s if due else 0.0
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _by_key(self, key: int) -> Connection | None:

@@ -435,3 +435,22 @@ def test_bounds_end_where_the_exchange_numbers_anew(bed: Bed, tmp_path: Path) ->
     assert gaps(events) == [("started", 1001, None, 1)]
     assert ids(events) == [5, 6]
     heir.progress.close()
+
+
+def test_numbers_that_were_passed_long_ago_are_new_ones_at_once(bed: Bed) -> None:
+    slots = bed.add(("trades", "BTC-USDT"))
+    bed.feed(trade(1000))
+    bed.pipeline.remember_positions()
+    bed.pipeline.remember_positions()
+    bed.feed(trade(1001), trade(1002))
+    bed.take()
+    bed.pipeline.interrupted(slots)
+    bed.feed(trade(1001), connection=1)  # a late copy
+    assert bed.take() == []
+    bed.feed(trade(7), trade(8), connection=1)
+    events = bed.take()
+    assert gaps(events) == [("disconnected", 1003, None, 5)]
+    assert ids(events) == [7, 8]
+    bed.pipeline.interrupted(slots)
+    bed.feed(trade(8), connection=2)  # a late copy of the new numbers
+    assert bed.take() == []

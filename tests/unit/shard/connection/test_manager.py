@@ -418,3 +418,16 @@ def test_a_stream_on_which_the_old_connection_has_fallen_silent_does_not_wait_fo
     exchange.run(1.5, deliver=[1], every_s=0.5)
     assert exchange.streams.owners[0] == 2
     assert exchange.sockets[1].closed
+
+
+def test_it_tells_how_long_connections_wait_for_the_budget_of_attempts() -> None:
+    exchange = Exchange(streams_per_connection=1, connects=Share(count=2, seconds=60.0))
+    exchange.want(range(2))
+    exchange.run(5.0)
+    assert exchange.manager.waits_for_budget_s(exchange.now_s) == 0.0
+    exchange.want([2])
+    exchange.run(5.0)
+    assert 45.0 < exchange.manager.waits_for_budget_s(exchange.now_s) < 55.0
+    exchange.run(60.0)
+    assert len(exchange.open_keys) == 3
+    assert exchange.manager.waits_for_budget_s(exchange.now_s) == 0.0
