@@ -21,11 +21,12 @@ _FLAG = {"true": True, "false": False}
 _TAKER = OneOf("m", {"true": "sell", "false": "buy"})  # m: the buyer was the maker
 _INTERVALS = {i: i for i in ["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M"]}
 
-# The symbol is taken from the record: a stream's name can disagree with it. Messages of 2017 have no U.
+# The symbol is taken from the record: a stream's name can disagree with it. Older messages lack some fields: those of 2017
+# U, recorded ones of 2019 the trade's id.
 _TRADE = message("trades", "{symbol}@trade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
-                 ts="T|E?", id="t", price="p", size="q", side=_TAKER)  # fmt: skip
+                 ts="T|E?", id="t?", price="p", size="q", side=_TAKER)  # fmt: skip
 _AGG_TRADE = message("trades", "{symbol}@aggTrade", at="data", symbol="s", numbering=Numbering.CONSECUTIVE,
-                     ts="T|E?", id="a", price="p", size="q", side=_TAKER)  # fmt: skip
+                     ts="T|E?", id="a?", price="p", size="q", side=_TAKER)  # fmt: skip
 _BBO = message("bbo", "{symbol}@bookTicker", "!bookTicker", at="data", symbol="s", numbering=Numbering.RISING,
                ts="T|E?", bid_price="b", bid_size="B", ask_price="a", ask_size="A", seq="u?")  # fmt: skip
 _BOOK = message("book", "{symbol}@depth@100ms", "{symbol}@depth@{any}", "{symbol}@depth", at="data", symbol="s",

@@ -79,6 +79,12 @@ def test_aggregated_trades_are_trades_with_ids_of_their_own() -> None:
     assert (row.event["id"], row.event["side"], row.position) == ("99", "buy", 99)
 
 
+def test_a_trade_whose_id_is_not_told_has_none() -> None:
+    data = {"e": "aggTrade", "E": 2, "s": "BTCUSDT", "p": "1", "q": "2", "f": 3, "l": 3, "T": 1, "m": False}
+    (row,) = rows(combined("btcusdt@aggTrade", data))
+    assert (row.event["id"], row.position) == (None, None)
+
+
 def test_book_ticker_has_no_time() -> None:
     own = {"bid_price": "25.35190000", "bid_size": "31.21", "ask_price": "25.3652", "ask_size": "40.66", "seq": 400900217}
     found = event(combined("btcusdt@bookTicker", BOOK_TICKER))
@@ -226,7 +232,7 @@ def test_control_messages_keep_their_numbers(body: dict[str, Any]) -> None:
 # ---- what is malformed -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["s", "t", "p", "q", "m"])
+@pytest.mark.parametrize("key", ["s", "p", "q", "m"])
 def test_a_field_that_a_trade_cannot_lack_is_named(key: str) -> None:
     data = {k: v for k, v in TRADE.items() if k != key}
     assert f"no {key}" in refusal(combined("btcusdt@trade", data))
