@@ -86,12 +86,11 @@ class Observer:
 
     def live(self) -> int:
         """Streams that are well."""
-        return sum(map(self.manager.is_live, self.manager.slots))
+        return len(self.manager.live())
 
     def _reasons(self, rejected: Iterable[int]) -> list[str]:
         """Why the shard is not ready, in words."""
-        left_out = set(rejected)
-        waiting = [s for s in self.manager.slots if s not in left_out and not self.manager.is_subscribed(s)]
+        waiting = sorted(set(self.manager.slots) - self.manager.subscribed() - set(rejected))
         reasons: list[str] = []
         if waiting:
             reasons += self._waiting_because(waiting)
@@ -177,7 +176,7 @@ class Metrics(Collector):
         active.add_metric([exchange], sum(c.is_open for c in manager.connections))
         yield active
         subscribed = GaugeMetricFamily("ws_subscription_count", "Streams acknowledged or seen.", labels=["exchange"])
-        subscribed.add_metric([exchange], sum(map(manager.is_subscribed, manager.slots)))
+        subscribed.add_metric([exchange], len(manager.subscribed()))
         yield subscribed
 
     def _pipeline(self) -> Iterable[Metric]:

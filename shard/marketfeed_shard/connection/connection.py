@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from marketfeed.backoff import Backoff
@@ -134,6 +135,14 @@ class Connection:
         if not self.is_open or subscription is None:
             return False
         return subscription.state is State.ACKNOWLEDGED or self._saw(slot)
+
+    def live_slots(self) -> Iterator[int]:
+        """Its streams that are acknowledged or seen."""
+        for subscription in self.subscriptions if self.is_open else ():
+            if subscription.state is State.ACKNOWLEDGED:
+                yield from subscription.slots
+            else:
+                yield from filter(self._saw, subscription.slots)
 
     def _saw(self, slot: int) -> bool:
         return self.sockets.seen(self.key, slot)

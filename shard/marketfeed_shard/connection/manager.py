@@ -212,13 +212,13 @@ class Manager:
         """Streams to carry."""
         return self._topics.keys()
 
-    def is_live(self, slot: int) -> bool:
-        """Whether a stream is on an open connection, acknowledged or seen, and not stale."""
-        return not self._pulses[slot].stale and self.is_subscribed(slot)
+    def subscribed(self) -> set[int]:
+        """Streams that are acknowledged or seen on an open connection."""
+        return {slot for connection in self._connections for slot in connection.live_slots()}
 
-    def is_subscribed(self, slot: int) -> bool:
-        """Whether a stream is acknowledged or seen on an open connection."""
-        return any(connection.live(slot) for connection in self._carrying(slot))
+    def live(self) -> set[int]:
+        """Of these, those that are not stale."""
+        return {slot for slot in self.subscribed() if not self._pulses[slot].stale}
 
     def stale(self) -> list[int]:
         """Streams that are silent for longer than their nature explains."""
@@ -230,14 +230,14 @@ class Manager:
 
     def rejected(self) -> dict[int, str]:
         """Streams whose name the exchange refuses, with its reason."""
-        return {
+        refused = {
             slot: subscription.reason
             for connection in self._connections
             for subscription in connection.subscriptions
             if subscription.state is State.REJECTED
             for slot in subscription.slots
-            if not self.is_subscribed(slot)
         }
+        return {slot: refused[slot] for slot in sorted(refused.keys() - self.subscribed())} if refused else {}
 
     def banned_for_s(self, now_s: float) -> float:
         """How long no attempt is made, because the exchange says so; 0.0 when it does not."""

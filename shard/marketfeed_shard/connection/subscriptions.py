@@ -57,6 +57,8 @@ class Subscriptions:
     market: Market
     _topics: dict[str, Subscription] = field(default_factory=dict)
     _by_slot: dict[int, Subscription] = field(default_factory=dict)
+    _unsettled: dict[str, Subscription] = field(default_factory=dict)
+    """Those that are not acknowledged: few, where many are looked at often."""
     _batches: list[tuple[str, ...]] = field(default_factory=list)
     """Parts of a refused batch, to be sent as they are."""
     _unsubscribe: dict[str, None] = field(default_factory=dict)
@@ -87,7 +89,9 @@ class Subscriptions:
 
     def add(self, slot: int, topic: str, now_s: float) -> None:
         """Want a stream."""
-        subscription = self._topics.setdefault(topic, Subscription(topic, set(), since_s=now_s))
+        subscription = self._topics.get(topic)
+        if subscription is None:
+            subscription = self._topics[topic] = self._unsettled[topic] = Subscription(topic, set(), since_s=now_s)
         subscription.slots.add(slot)
         self._by_slot[slot] = subscription
 
@@ -98,6 +102,7 @@ class Subscriptions:
         if subscription.slots:
             return
         del self._topics[subscription.topic]
+        self._unsettled.pop(subscription.topic, None)
         if subscription.state in {State.REQUESTED, State.ACKNOWLEDGED}:
             self._unsubscribe[subscription.topic] = None
 
@@ -109,7 +114,7 @@ class Subscriptions:
 
     def proven(self, seen: Callable[[int], bool], now_s: float) -> None:
         """Streams that delivered data are subscribed, whether or not their answer came."""
-        for subscription in self._topics.values():
+        for subscription in list(self._unsettled.values()):
             if subscription.state is State.REQUESTED and any(map(seen, subscription.slots)):
                 self._set(subscription, State.ACKNOWLEDGED, now_s)
 
@@ -126,9 +131,9 @@ class Subscriptions:
     def due_s(self, now_s: float) -> float | None:
         """When the next request wants to be sent, or None while there is nothing to ask."""
         self._expire(now_s)
-        if self._unsubscribe or any(s.state is State.PENDING for s in self._topics.values()):
+        if self._unsubscribe or any(s.state is State.PENDING for s in self._unsettled.values()):
             return max(now_s, self._not_before_s)
-        retries = [s.since_s + REJECTED_RETRY_S for s in self._topics.values() if s.state is State.REJECTED]
+        retries = [s.since_s + REJECTED_RETRY_S for s in self._unsettled.values() if s.state is State.REJECTED]
         answers = [r.sent_s + ANSWER_TIMEOUT_S for r in self._in_flight.values()]
         return min((*retries, *answers), default=None)
 
@@ -166,9 +171,12 @@ class Subscriptions:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _set(subscription: Subscription, state: State, now_s: float) -> None:
+    def _set(self, subscription: Subscription, state: State, now_s: float) -> None:
         subscription.state, subscription.since_s = state, now_s
+        if state is State.ACKNOWLEDGED:
+            self._unsettled.pop(subscription.topic, None)
+        else:
+            self._unsettled[subscription.topic] = subscription
 
     def _requested(self, request: _Request) -> list[Subscription]:
         """Streams of a subscribe request that still wait for its answer."""
@@ -199,7 +207,7 @@ class Subscriptions:
             if now_s - request.sent_s >= ANSWER_TIMEOUT_S:
                 del self._in_flight[number]
                 self._again(request, now_s)
-        for subscription in self._topics.values():
+        for subscription in self._unsettled.values():
             if subscription.state is State.REJECTED and now_s - subscription.since_s >= REJECTED_RETRY_S:
                 self._set(subscription, State.PENDING, now_s)
 
@@ -210,7 +218,7 @@ class Subscriptions:
             part = tuple(t for t in self._batches.pop(0) if t in self._topics and self._topics[t].state is State.PENDING)
             if part:
                 return part
-        return self._fitting(True, (s.topic for s in self._topics.values() if s.state is State.PENDING))
+        return self._fitting(True, (s.topic for s in self._unsettled.values() if s.state is State.PENDING))
 
     def _fitting(self, subscribe: bool, topics: Iterable[str]) -> tuple[str, ...]:
         """As many as one request takes: by number, and by bytes with the quotes and commas between them."""
