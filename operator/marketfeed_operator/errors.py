@@ -1,0 +1,69 @@
+"""What can go wrong with the API server, in a few kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+
+class ClusterError(Exception):
+    """A call that the API server did not carry out; one sentence."""
+
+    reason = "Error"
+    """One word for it, as metrics have it."""
+
+
+class NotFoundError(ClusterError):
+    """There is no such object, or no such kind."""
+
+    reason = "NotFound"
+
+
+class ConflictError(ClusterError):
+    """It is there already, or somebody else was faster."""
+
+    reason = "Conflict"
+
+
+class ForbiddenError(ClusterError):
+    """The operator's account may not."""
+
+    reason = "Forbidden"
+
+
+class InvalidError(ClusterError):
+    """The API server refuses the content."""
+
+    reason = "Invalid"
+
+
+class UnavailableError(ClusterError):
+    """The API server answers that it cannot just now."""
+
+    reason = "Unavailable"
+
+
+class UnreachableError(UnavailableError):
+    """The API server does not answer."""
+
+    reason = "Unreachable"
+
+
+class NoReportError(Exception):
+    """A shard's `/status` could not be had; why, in few words."""
+
+
+_BY_STATUS: Final[Mapping[int, type[ClusterError]]] = {
+    400: InvalidError,
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: InvalidError,
+    429: UnavailableError,
+}
+
+
+def of(status: int, message: str) -> ClusterError:
+    """The error of an HTTP status."""
+    return _BY_STATUS.get(status, UnavailableError if status >= 500 else ClusterError)(message)

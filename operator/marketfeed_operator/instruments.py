@@ -1,0 +1,126 @@
+"""The exchanges' instrument lists that the feeds go by: asked for over HTTP, kept for all feeds, asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import aiohttp
+
+from marketfeed import listing
+from marketfeed.clock import Clock
+from marketfeed.exchanges import catalogue
+from marketfeed.listing import InstrumentsError, addresses, wants_volumes
+from marketfeed.resource import MarketFeed
+from marketfeed.selection import ListAddress, Listing
+from marketfeed_operator.workqueue import Key
+
+log = logging.getLogger("marketfeed.operator")
+
+FRESH_S: Final = 300.0
+"""A list that was had is asked for again after so long."""
+FIRST_WAIT_S: Final = 5.0
+TIMEOUT_S: Final = 10.0
+
+
+class Lists:
+    """By address; one that cannot be had is said once and asked for again, ever less often."""
+
+    def __init__(self, clock: Clock, changed: Callable[[Key], None], rng: Callable[[], float] | None = None) -> None:
+        """`changed`: called with each feed that goes by a list in which something is new. `rng`: 0.0 to 1.0."""
+        self.listings: dict[ListAddress, Listing] = {}
+        self._clock = clock
+        self._changed = changed
+        self._rng = rng or random.SystemRandom().random
+        self._wanted: dict[Key, dict[ListAddress, bool]] = {}
+        """By feed: the lists that it goes by, and whether with volumes."""
+        self._due_s: dict[tuple[ListAddress, bool], float] = {}
+        self._failures: dict[ListAddress, int] = {}
+        self._more = asyncio.Event()
+
+    async def want(self, key: Key, feed: MarketFeed) -> None:
+        """This feed goes by its lists from now on; returns when each of them has been asked for at least once."""
+        self._wanted[key] = {address: wants_volumes(feed, address) for address in addresses(feed)}
+        await self._ask_all(wanted for wanted in self._wanted[key].items() if wanted not in self._due_s)
+        self._more.set()
+
+    def forget(self, key: Key) -> None:
+        """The feed is gone."""
+        self._wanted.pop(key, None)
+        still = {wanted for lists in self._wanted.values() for wanted in lists.items()}
+        self._due_s = {wanted: at_s for wanted, at_s in self._due_s.items() if wanted in still}
+        self.listings = {address: found for address, found in self.listings.items() if any(address == a for a, _ in still)}
+
+    async def run(self) -> None:
+        """Ask again for what is due, until cancelled."""
+        while True:
+            self._more.clear()
+            for address in await self._ask_all(self._due()):
+                for key in [key for key, lists in self._wanted.items() if address in lists]:
+                    self._changed(key)
+            try:
+                async with asyncio.timeout(self._wait_s()):
+                    await self._more.wait()
+            except TimeoutError:
+                continue
+
+    def _due(self) -> Collection[tuple[ListAddress, bool]]:
+        now_s = self._clock.monotonic()
+        return [wanted for wanted, at_s in self._due_s.items() if at_s <= now_s]
+
+    def _wait_s(self) -> float | None:
+        return max(0.0, min(self._due_s.values()) - self._clock.monotonic()) if self._due_s else None
+
+    async def _ask_all(self, wanted: Iterable[tuple[ListAddress, bool]]) -> list[ListAddress]:
+        """Ask for these; those in which something is new."""
+        lists = list(wanted)
+        news = await asyncio.gather(*(self._ask(address, volumes) for address, volumes in lists))
+        return [address for (address, _), new in zip(lists, news, strict=True) if new]
+
+    async def _ask(self, address: ListAddress, volumes: bool) -> bool:
+        try:
+            found = await ask(address, volumes)
+        except InstrumentsError as error:
+            failures = self._failures[address] = self._failures.get(address, 0) + 1
+            if failures == 1:
+                kept = "the last one stays" if address in self.listings else "symbols are taken as they are"
+                log.warning("no instrument list, %s, and it is asked for again: %s", kept, error)
+            bound_s = min(FRESH_S, FIRST_WAIT_S * 2 ** min(failures, 8))
+            self._due_s[address, volumes] = self._clock.monotonic() + bound_s * (0.5 + self._rng() / 2)
+            return False
+        if self._failures.pop(address, 0):
+            log.info("the instrument list of %s %s is at hand again", address.exchange, address.market)
+        self._due_s[address, volumes] = self._clock.monotonic() + FRESH_S
+        changed = self.listings.get(address) != found
+        self.listings[address] = found
+        return changed
+
+
+async def ask(address: ListAddress, volumes: bool) -> Listing:
+    """An exchange's list, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`."""
+    market = catalogue.market(address.exchange, address.market)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
+        url = address.rest + market.instruments_path
+        listed = listing.listed(market, url, await _body(session, url))
+        if not volumes or market.volumes_path is None:
+            return Listing.of(listed)
+        url = address.rest + market.volumes_path
+        try:
+            return Listing.of(listed, listing.volumes(market, url, await _body(session, url)))
+        except InstrumentsError:
+            return Listing.of(listed)  # chosen by name then: an order all the same
+
+
+async def _body(session: aiohttp.ClientSession, url: str) -> bytes:
+    try:
+        async with session.get(url) as answer:
+            if answer.status != 200:
+                raise InstrumentsError(f"{url}: answered {answer.status}")
+            return await answer.read()
+    except TimeoutError:
+        raise InstrumentsError(f"{url}: no answer within {TIMEOUT_S:g} s") from None
+    except aiohttp.ClientError as error:
+        raise InstrumentsError(f"{url}: {error}") from None
