@@ -53,13 +53,9 @@ class ShardView:
     findings: tuple[Finding, ...]
 
 
-def view(
-    assignment: Assignment, told: Told | None, before: Mapping[str, Any] | None, *, lasting: bool, starting: bool
-) -> ShardView:
-    """Judge one shard. `told` None: not asked yet; `before`: its entry in the status so far.
-
-    `lasting`: it has been unwell for too long to be passed over. `starting`: it was never well, and may still be on its way.
-    """
+def view(assignment: Assignment, told: Told | None, before: Mapping[str, Any] | None, *, lasting: bool) -> ShardView:
+    """Judge one shard. `told` None: not asked yet; `before`: its entry in the status so far; `lasting`: it has been unwell for
+    too long to be passed over."""
     name = assignment.shard
     if told is None:
         entry = before if before is not None else _entry(assignment, {})
