@@ -181,7 +181,8 @@ def test_a_line_that_is_too_long_fails_and_the_next_is_read(monkeypatch: pytest.
     assert counts(result) == ["events: 1 (trade 1)", "control: 0", "ignored: 0", "failed: 2 (lines 1, 4)"]
 
 
-COMMAND = [sys.executable, "-m", "marketfeed_cli", "normalize", "--exchange", "binance", "--market", "spot"]
+ARGUMENTS = ["--exchange", "binance", "--market", "spot", "--engine", "plain"]
+COMMAND = [sys.executable, "-m", "marketfeed_cli", "normalize", *ARGUMENTS]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
@@ -204,10 +205,9 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
 def test_output_that_nobody_reads_ends_quietly(tmp_path: Path) -> None:
     source = tmp_path / "raw.jsonl"
     source.write_bytes(combined("btcusdt@trade", TRADE) * 5000)
-    arguments = [sys.executable, "-m", "marketfeed_cli", "normalize", "--exchange", "binance", "--market", "spot"]
     with (
         source.open("rb") as stdin,
-        subprocess.Popen(arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        subprocess.Popen(COMMAND, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
     ):
         assert process.stdout is not None
         assert process.stderr is not None

@@ -1,0 +1,86 @@
+"""`marketfeed normalize` over recorded messages: each line accounted for, and every event beside an expectation of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import needs_kernel
+from expectation import expected
+from recordings import RECORDINGS, captures, lines, needs_recordings
+
+from marketfeed.exchanges import catalogue
+from marketfeed.symbols import Names
+from marketfeed_cli import saved_list
+
+pytestmark = [needs_recordings, pytest.mark.timeout(300)]
+
+SPOT = catalogue.market("binance", "spot")
+INFO = [path for path in sorted((RECORDINGS / "binance" / "spot").glob("*exchangeInfo*")) if ".recv" not in path.name]
+HEAD = ("type", "exchange", "market", "channel", "symbol", "ts", "recv", "n")
+TYPES = {"trades": "trade", "bbo": "bbo", "book": "book", "ticker": "ticker"}
+ENGINES = [pytest.param("plain"), pytest.param("compiled", marks=needs_kernel)]
+
+
+def normalize(source: bytes, engine: str, *options: str) -> tuple[list[bytes], dict[str, int], int]:
+    """Events, counts and exit code."""
+    arguments = ["normalize", "--exchange", "binance", "--market", "spot", "--engine", engine, *options]
+    done = subprocess.run([sys.executable, "-m", "marketfeed_cli", *arguments], input=source, capture_output=True, timeout=120)
+    counts = re.findall(r"^(events|control|ignored|failed): (\d+)", done.stderr.decode(), re.MULTILINE)
+    return done.stdout.splitlines(), {name: int(count) for name, count in counts}, done.returncode
+
+
+def listed() -> dict[str, str]:
+    if not INFO:
+        pytest.skip("no instrument list of Binance spot among the recordings")
+    return {i.native: i.symbol for path in INFO for i in saved_list.instruments(path, SPOT)}
+
+
+def in_full(wanted: dict[str, Any], symbol: str) -> dict[str, Any]:
+    own = {key: value for key, value in wanted.items() if key not in {"channel", "native", "ts"}}
+    channel = wanted["channel"]
+    head = (TYPES.get(channel, "candle"), "binance", "spot", channel, symbol, wanted["ts"], None, None)
+    return {**dict(zip(HEAD, head, strict=True)), **own}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in captures("binance", "spot")])
+def test_every_recorded_spot_message_is_its_event(path: Path, engine: str) -> None:
+    frames, split = list(lines(path)), Names({}, SPOT.quotes)
+    told = [event for frame in frames for event in expected("binance", "spot", frame) or ()]
+    wanted = [in_full(event, split(event["native"]) or "") for event in told]
+    events, counts, code = normalize(b"\n".join(frames), engine)
+    found = [json.loads(event) for event in events]
+    assert found == wanted
+    assert [list(event) for event in found] == [list(event) for event in wanted]
+    assert (code, counts["events"], sum(counts.values())) == (0, len(wanted), len(frames))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_with_an_instrument_list_the_events_are_the_same(engine: str) -> None:
+    symbols, path = listed(), min(captures("binance", "spot"), key=lambda path: path.stat().st_size)
+    frames = [f for f in lines(path) if all(event["native"] in symbols for event in expected("binance", "spot", f) or ())]
+    source = b"\n".join(frames)
+    assert normalize(source, engine, "--instruments", str(INFO[0])) == normalize(source, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("market", ["linear", "inverse"])
+def test_messages_of_other_markets_are_accounted_for_too(market: str, engine: str) -> None:
+    frames = [frame for path in captures("binance", market) for frame in list(lines(path))[:5000]]
+    events, counts, code = normalize(b"\n".join(frames), engine)
+    assert len(events) == counts["events"]
+    assert sum(counts.values()) == len(frames)
+    assert code == (1 if counts["failed"] else 0)
+
+
+def test_every_listed_symbol_is_split_at_its_own_quote() -> None:
+    names = Names({}, SPOT.quotes)
+    symbols = listed()
+    assert len(symbols) > 1000
+    assert {native: names(native) for native in symbols} == symbols
