@@ -122,7 +122,7 @@ class Observer:
             id=connection.id,
             state=connection.state,
             streams=len(connection.subscriptions.slots),
-            last_message_age=round((now_ns - last_ns) / 1e9, 3) if last_ns else None,
+            last_message_age=round(max(0, now_ns - last_ns) / 1e9, 3) if last_ns else None,  # the clock may be set back
             round_trip=connection.round_trip_s,
             reconnects=connection.reconnects,
             opened=opened if connection.is_open else None,
