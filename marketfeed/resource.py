@@ -2,91 +2,62 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field
+
+from marketfeed.fields import (
+    IN_MANIFEST,
+    Address,
+    Bytes,
+    FromSecret,
+    Model,
+    Pattern,
+    Seconds,
+    SecretKeyRef,
+    Text,
+    Tls,
+    seconds,
+)
+from marketfeed.sinks import TEMPLATE, Grpc, Kafka, Publisher, Publishers, Redis, RedisPubSub, RedisStreams, Sasl, Sentinel
+
+__all__ = [
+    "API_VERSION", "IN_MANIFEST", "KIND", "SYMBOLS_OF_A_SOURCE", "TEMPLATE", "Bytes", "Endpoint", "FromSecret", "Grpc",
+    "Kafka", "LimitsSpec", "MarketFeed", "MarketFeedSpec", "Metadata", "Model", "Proxy", "Publisher", "Publishers",
+    "Redis", "RedisPubSub", "RedisStreams", "Sasl", "Seconds", "SecretKeyRef", "Sentinel", "Sharding", "Source",
+    "SymbolSelector", "Template", "Tls", "Watchdog", "seconds",
+]  # fmt: skip
 
 API_VERSION = "marketfeed.dev/v1alpha1"
 KIND = "MarketFeed"
-
-IN_MANIFEST: Final = {"manifest": True}
-"""Context of pydantic's validation: the text was written by a person, so a duration must name its unit."""
-SYMBOLS_OF_A_SOURCE: Final = 2000
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h)")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_QUANTITY = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|k|M|G)?")
-_UNIT_BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-
-
-def seconds(text: str) -> float:
-    """A duration such as `500ms` or `30s`, in seconds. Raises `ValueError`."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError("is no duration; write a number and ms, s, m or h, such as 30s")
-    return float(found[1]) * _UNIT_S[found[2]]
-
-
-def _duration_s(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, str):
-        return seconds(value)
-    if info.context == IN_MANIFEST:
-        raise ValueError("is a duration without a unit; write a number and ms, s, m or h, such as 30s")
-    return value
-
-
-def _quantity_bytes(value: Any) -> Any:
-    if isinstance(value, str):
-        found = _QUANTITY.fullmatch(value)
-        if found is None:
-            raise ValueError("is no quantity of bytes; write a number and Ki, Mi or Gi, such as 64Mi")
-        return int(found[1]) * _UNIT_BYTES[found[2] or ""]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_duration_s), Field(gt=0)]
-"""A duration, written `500ms`, `30s`, `5m` or `1h`; held in seconds."""
-Bytes = Annotated[int, BeforeValidator(_quantity_bytes), Field(gt=0)]
-"""A quantity of bytes, written `64Mi`; held in bytes."""
-
-
-class Model(BaseModel):
-    """Base of the manifest's types: camelCase on the outside, unknown fields refused, values immutable."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class SecretKeyRef(Model):
-    """One key of a Secret in the feed's namespace."""
-
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
-    key: str = Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")
-
-
-class FromSecret(Model):
-    """A value that stands in a Secret, never in the manifest."""
-
-    secret_key_ref: SecretKeyRef
+SYMBOLS_OF_A_SOURCE = 2000
+_Map = Annotated[dict[str, str], Field(max_length=64)]
+_Objects = Annotated[tuple[dict[str, Any], ...], Field(max_length=64)]
 
 
 class SymbolSelector(Model):
     """Symbols chosen from the exchange's own instrument list, kept up to date."""
 
-    quote: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    quote: tuple[Pattern, ...] = Field(default=(), max_length=64)
+    """Only symbols that are quoted in one of these currencies."""
+    include: tuple[Pattern, ...] = Field(default=(), max_length=256)
+    """Only symbols that fit one of these patterns, such as BTC-*."""
+    exclude: tuple[Pattern, ...] = Field(default=(), max_length=256)
+    """No symbols that fit one of these patterns."""
     limit: int | None = Field(default=None, ge=1, le=SYMBOLS_OF_A_SOURCE)
+    """Only so many, those of the highest 24 h quote volume; one that was chosen leaves below rank 1.5 × limit."""
 
 
 class Endpoint(Model):
     """Addresses in place of the exchange's own; the exchange's paths follow."""
 
-    ws: str | None = None
-    rest: str | None = None
-    ws_public: str | None = None
-    ws_market: str | None = None
-    ws_business: str | None = None
+    ws: Address | None = None
+    """ws:// or wss://, host, port and path prefix."""
+    rest: Address | None = None
+    """http:// or https://, host, port and path prefix."""
+    ws_public: Address | None = None
+    ws_market: Address | None = None
+    ws_business: Address | None = None
 
 
 class LimitsSpec(Model):
@@ -94,14 +65,18 @@ class LimitsSpec(Model):
 
     streams_per_connection: int | None = None
     messages_per_second: float | None = None
+    """Client messages on one connection."""
     connects_per_5_minutes: int | None = Field(default=None, alias="connectsPer5Minutes")
+    """Attempts to connect, of this feed from one address."""
 
 
 class Proxy(Model):
     """A proxy for the exchange's connections."""
 
-    url: str | None = None
+    url: Address | None = None
+    """http://, https://, or with transport websockets socks5://, socks5h://. Exactly one of url and urlFrom."""
     url_from: FromSecret | None = None
+    """The URL from a Secret, for one with credentials."""
 
 
 class Source(Model):
@@ -109,143 +84,67 @@ class Source(Model):
 
     exchange: str
     market: str
+    """As the exchange has them."""
     symbols: tuple[str, ...] | None = None
+    """BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd. Exactly one of symbols and symbolSelector."""
     symbol_selector: SymbolSelector | None = None
     channels: tuple[str, ...]
+    """trades, bbo, book, candles.<interval> …: what the market offers."""
     book_depth: int | None = Field(default=None, ge=1, le=5000)
+    """Levels on each side; the smallest that the exchange has and that holds them is taken."""
     backfill: bool = True
+    """Fetch trades that were missed, over REST where the exchange has them."""
     transport: Literal["picows", "websockets"] = "picows"
     proxy: Proxy | None = None
     endpoint: Endpoint | None = None
     limits: LimitsSpec | None = None
 
 
-class Tls(Model):
-    """TLS towards a sink, or of our own server."""
-
-    ca_from: FromSecret | None = None
-    cert_from: FromSecret | None = None
-    key_from: FromSecret | None = None
-    client_ca_from: FromSecret | None = None
-
-
-class Publisher(Model):
-    """What every publisher has."""
-
-    required: bool = True
-    """Its outage makes the shard unready."""
-    buffer_bytes: Bytes = 64 * 2**20
-    encoding: Literal["json", "msgpack", "protobuf"] = "json"
-
-
-class Sentinel(Model):
-    """A Redis master found through its sentinels."""
-
-    master: str
-    addresses: tuple[str, ...]
-
-
-class Redis(Publisher):
-    """How both Redis publishers connect."""
-
-    url: str | None = None
-    url_from: FromSecret | None = None
-    username: str | None = None
-    password_from: FromSecret | None = None
-    tls: Tls | None = None
-    sentinel: Sentinel | None = None
-    cluster: bool = False
-
-
-TEMPLATE = "md.{exchange}.{market}.{channel}.{symbol}"
-
-
-class RedisPubSub(Redis):
-    """PUBLISH: at most once, lowest latency."""
-
-    channel: str = TEMPLATE
-    max_age: Seconds = 1.0
-
-
-class RedisStreams(Redis):
-    """XADD: at least once, in order by key."""
-
-    key: str = TEMPLATE
-    max_len: int = Field(default=100_000, ge=1)
-
-
-class Sasl(Model):
-    """Kafka credentials."""
-
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-    username_from: FromSecret
-    password_from: FromSecret
-
-
-class Kafka(Publisher):
-    """Kafka: at least once, idempotent."""
-
-    bootstrap_servers: tuple[str, ...]
-    topic: str = "md.{channel}"
-    acks: Literal["all", "1", "0"] = "all"
-    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
-    sasl: Sasl | None = None
-    tls: Tls | None = None
-
-
-class Grpc(Publisher):
-    """A gRPC server in the shard: the live stream, with a snapshot first."""
-
-    port: int = Field(default=9090, ge=1, le=65535)
-    slow_client: Literal["drop-oldest", "conflate", "disconnect"] = "drop-oldest"
-    max_age: Seconds = 1.0
-    tls: Tls | None = None
-
-
-class Publishers(Model):
-    """Where events go: at least one."""
-
-    redis_pub_sub: RedisPubSub | None = Field(default=None, alias="redisPubSub")
-    redis_streams: RedisStreams | None = None
-    kafka: Kafka | None = None
-    grpc: Grpc | None = None
-
-
 class Sharding(Model):
     """How a feed is spread over shards."""
 
     connections_per_shard: int | None = Field(default=None, ge=1, le=1000)
+    """Connections that one shard holds; else as it is usual for the exchange."""
     max_messages_per_second: float | None = Field(default=None, ge=1)
+    """Messages that one shard is expected to get, at most."""
     legs: int = Field(default=1, ge=1, le=2)
+    """2: every stream on two connections, whichever is first."""
     replicas: int = Field(default=1, ge=1, le=2)
+    """2: two pods a shard, one of them publishing."""
 
 
 class Watchdog(Model):
     """When a silent connection is taken for dead."""
 
     stale_after: Seconds = 30.0
+    """Without data for so long a connection is replaced, and a feed that is not fresh for so long is not Ready."""
     check_interval: Seconds = 5.0
+    """Between two looks."""
 
 
 class Template(Model):
     """What the shards' pods take over as it is."""
 
     resources: dict[str, Any] | None = None
-    node_selector: dict[str, str] | None = None
-    tolerations: tuple[dict[str, Any], ...] | None = None
+    """Of the container, in place of those by the size of a shard."""
+    node_selector: _Map | None = None
+    tolerations: _Objects | None = None
     affinity: dict[str, Any] | None = None
-    priority_class_name: str | None = None
-    image_pull_secrets: tuple[dict[str, str], ...] | None = None
-    env: tuple[dict[str, Any], ...] | None = None
-    annotations: dict[str, str] | None = None
-    labels: dict[str, str] | None = None
+    priority_class_name: Text | None = None
+    image_pull_secrets: Annotated[tuple[dict[str, str], ...], Field(max_length=64)] | None = None
+    env: _Objects | None = None
+    annotations: _Map | None = None
+    labels: _Map | None = None
+    """The operator's own come before these."""
 
 
 class MarketFeedSpec(Model):
     """The wanted state."""
 
     paused: bool = False
+    """No shards while it is true."""
     sources: tuple[Source, ...] = Field(max_length=32)
+    """What to collect."""
     publishers: Publishers
     sharding: Sharding = Sharding()
     watchdog: Watchdog = Watchdog()

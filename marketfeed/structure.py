@@ -152,7 +152,10 @@ def _translated(details: ErrorDetails) -> Problem:
         return Problem(path, f"is {_told(value)}", f'write "{value}", in quotes' if quoted else f"write {expected}")
     if kind == "too_long":
         most = context["max_length"]
-        return Problem(path, f"has more than {most} entries", f"keep at most {most}; others go into another feed")
+        elsewhere = "; others go into another feed" if path == "spec.sources" else ""
+        return Problem(path, f"has more than {most} entries", f"keep at most {most}{elsewhere}")
+    if kind == "string_too_long":
+        return Problem(path, f"has more than {context['max_length']} characters", "shorten it")
     reason, _, way_out = details["msg"].removeprefix("Value error, ").partition("; ")
     return Problem(path, reason[:1].lower() + reason[1:], way_out or "see the example manifests")
 

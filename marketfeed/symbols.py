@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _CODE = r"[^\W_a-z]+"
-SYMBOL_PATTERN = rf"{_CODE}-{_CODE}(-PERP|-\d{{6}})?"
+SYMBOL_PATTERN = rf"{_CODE}-{_CODE}(-PERP|-[0-9]{{6}})?"
 """BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd: upper case, digits, other letters as the exchange has them."""
 _symbol = re.compile(SYMBOL_PATTERN).fullmatch
 _code = re.compile(_CODE).fullmatch
