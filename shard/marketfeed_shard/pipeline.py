@@ -179,6 +179,7 @@ class Pipeline:
     def decode(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> list[int]:
         """One frame through the plain normalizer. Returns the slots that it brought data of."""
         self._decoded += 1
+        self.engine.mark_read(received_ns)
         try:
             decoded = self._normalizer.decode(frame)
         except Malformed as problem:

@@ -14,7 +14,7 @@ from marketfeed.exchanges.exchange import Control, ControlKind
 from marketfeed_shard import kernel
 from marketfeed_shard.batch import Batch
 from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.progress import Progress
+from marketfeed_shard.progress import Mark, Progress
 from marketfeed_shard.publishers.publisher import Loss
 from marketfeed_shard.streams import Stream
 
@@ -129,6 +129,16 @@ def test_the_index_of_a_batch_frames_each_event_and_names_its_stream(bed: Bed) -
     batch = bed.sink.batches[0]
     assert [slot for slot, _ in batch.events()] == [slots[0], slots[0], slots[1], slots[1]]
     assert b"".join(event for _, event in batch.events()) == batch.data
+
+
+def test_a_frame_for_the_plain_normalizer_alone_has_its_receipt(bed: Bed) -> None:
+    bed.add(("trades", "BTC-USDT"))
+    received_ns = T0 + 3_000_000
+    bed.pipeline.decode(json.dumps(trade(1)).encode(), 0, received_ns)
+    bed.pipeline.flush()
+    assert [batch.received_ns for batch in bed.sink.batches] == [received_ns]
+    assert bed.progress.marks() == {"trades:BTC-USDT": Mark(1, received_ns)}
+    assert bed.pipeline.engine.latency()[1] == 3.0
 
 
 def test_a_jump_of_consecutive_numbers_is_announced_with_its_bounds(bed: Bed) -> None:
