@@ -12,15 +12,18 @@ from pydantic.alias_generators import to_camel
 IN_MANIFEST: Final = {"manifest": True}
 """Context of pydantic's validation: the text was written by a person, so a duration must name its unit."""
 
-DURATION_PATTERN: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)"
-QUANTITY_PATTERN: Final = r"([0-9]{1,15})(Ki|Mi|Gi|k|M|G)?"
+_DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
+_QUANTITY: Final = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|k|M|G)?")
+_DURATION_SCHEMA: Final = r"^(0{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,3})?|0{1,6}\.0{0,2}[1-9][0-9]{0,2})(ms|s|m|h)$"
+_QUANTITY_SCHEMA: Final = r"^0{0,14}[1-9][0-9]{0,14}(Ki|Mi|Gi|k|M|G)?$"
+"""As these, for a schema: what is zero is refused, which is a rule of its own here."""
 _UNIT_S = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
 _UNIT_BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 def seconds(text: str) -> float:
     """A duration such as `500ms` or `30s`, in seconds. Raises `ValueError`."""
-    found = re.fullmatch(DURATION_PATTERN, text)
+    found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError("is no duration; write a number and ms, s, m or h, such as 30s")
     return float(Decimal(found[1]) * _UNIT_S[found[2]])
@@ -36,7 +39,7 @@ def _duration_s(value: Any, info: ValidationInfo) -> Any:
 
 def _quantity_bytes(value: Any) -> Any:
     if isinstance(value, str):
-        found = re.fullmatch(QUANTITY_PATTERN, value)
+        found = _QUANTITY.fullmatch(value)
         if found is None:
             raise ValueError("is no quantity of bytes; write a number and Ki, Mi or Gi, such as 64Mi")
         return int(found[1]) * _UNIT_BYTES[found[2] or ""]
@@ -44,14 +47,17 @@ def _quantity_bytes(value: Any) -> Any:
 
 
 Seconds = Annotated[
-    float, BeforeValidator(_duration_s), Field(gt=0), WithJsonSchema({"type": "string", "pattern": f"^{DURATION_PATTERN}$"})
+    float,
+    BeforeValidator(_duration_s),
+    Field(gt=0),
+    WithJsonSchema({"type": "string", "pattern": _DURATION_SCHEMA, "maxLength": 16}),
 ]
 """A duration, written `500ms`, `30s`, `5m` or `1h`; held in seconds."""
 Bytes = Annotated[
     int,
     BeforeValidator(_quantity_bytes),
     Field(gt=0),
-    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": f"^{QUANTITY_PATTERN}$"}),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": _QUANTITY_SCHEMA}),
 ]
 """A quantity of bytes, written `64Mi`; held in bytes."""
 Address = Annotated[str, Field(max_length=1024)]
