@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import needs_kernel
 from feed_run import Consumer, FeedRun, assert_counted, bare, by_stream, expected_event, manifest
 from redis_server import RedisServer, free_port
 from simulated import SimulatorProcess, binance
@@ -22,6 +23,7 @@ from marketfeed_simulator.ledger import MemoryLedger
 from marketfeed_simulator.server import Simulator
 
 CHANNELS = ("trades", "bbo")
+ENGINES = [pytest.param("compiled", marks=needs_kernel), pytest.param("plain")]
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ async def test_forty_symbols_arrive_over_redis_and_grpc_exactly_as_sent(
         assert await asyncio.to_thread(feed.stop) == 0
 
 
-@pytest.mark.parametrize("engine", ["compiled", "plain"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "name", ["hft-btcusdt-20240808.jsonl.gz", "hft-btcusdt-20240809.jsonl.gz", "cryptofeed-20211012-A.jsonl"]
 )
@@ -186,12 +188,16 @@ def missing(events: list[dict[str, Any]], sent: list[dict[str, Any]]) -> None:
         ), f"lost in silence: {event}"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 async def test_a_killed_shard_comes_back_and_announces_exactly_what_was_lost(
-    feed: FeedRun, consumer: Consumer, redis_server: RedisServer
+    feed: FeedRun, consumer: Consumer, redis_server: RedisServer, engine: str
 ) -> None:
     async with binance(10, rate=1000.0) as simulator:
         publishers = {"redisPubSub": {"url": redis_server.url}}
-        feed.start(manifest(simulator.ws_url, simulator.rest_url, names_of(simulator), CHANNELS, publishers))
+        feed.start(
+            manifest(simulator.ws_url, simulator.rest_url, names_of(simulator), CHANNELS, publishers),
+            {"MARKETFEED_ENGINE": engine},
+        )
         await asyncio.to_thread(feed.ready, 20)
         simulator.resume()
         await until(lambda: len(consumer.events) > 1000, "a running feed")
