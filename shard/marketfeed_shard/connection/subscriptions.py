@@ -155,8 +155,11 @@ class Subscriptions:
         return self._frame(subscribe, topics, self._last_request)
 
     def answered(self, control: Control, now_s: float) -> None:
-        """The exchange answered a request. An answer to none of ours is ignored."""
-        request = None if control.request is None else self._in_flight.pop(control.request, None)
+        """The exchange answered a request. An answer to none of ours is ignored; a refusal may lack the request's number."""
+        number = control.request
+        if number is None and control.kind is not ControlKind.ACKNOWLEDGED and len(self._in_flight) == 1:
+            (number,) = self._in_flight
+        request = None if number is None else self._in_flight.pop(number, None)
         if request is None:
             return
         if control.kind is ControlKind.PACED:

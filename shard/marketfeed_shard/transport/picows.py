@@ -104,12 +104,14 @@ class PicowsSockets:
     # ---- what listeners call -----------------------------------------------------------------------------------------
 
     def connected(self, listener: Any, transport: WSTransport) -> None:
+        watch = asyncio.get_running_loop().create_task(_tell_faults(transport))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
         socket = self._sockets.get(listener.connection)
-        if socket is not None:
+        if socket is None:  # let go of while the handshake was under way
+            transport.disconnect(graceful=False)
+        else:
             socket.transport = transport
-            watch = asyncio.get_running_loop().create_task(_tell_faults(transport))
-            self._watches.add(watch)
-            watch.add_done_callback(self._watches.discard)
 
     def disconnected(self, listener: Any, transport: WSTransport) -> None:
         key = listener.connection

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from waiting import until
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request
 
 from marketfeed.clock import SystemClock
 from marketfeed_shard.connection.ports import Loss
@@ -67,6 +68,29 @@ async def test_a_server_that_closes_during_the_handshake_is_no_open_connection()
         await until(lambda: heard.losses, "the loss")
     assert heard.losses == [Loss("closed during the handshake")]
     assert heard.opens == []
+
+
+async def test_a_socket_that_is_let_go_of_during_the_handshake_leaves_no_connection_behind() -> None:
+    asked, answer, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(connection: ServerConnection, request: Request) -> None:
+        asked.set()
+        await answer.wait()
+
+    async def remain(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+        ended.set()
+
+    heard = Heard()
+    async with serve(remain, "127.0.0.1", 0, process_request=wait) as server:
+        opened = sockets(heard)
+        opened.open(1, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream")
+        await asyncio.wait_for(asked.wait(), 10)
+        opened.close(1)
+        await asyncio.sleep(0)
+        answer.set()
+        await asyncio.wait_for(ended.wait(), 10)
+    assert (heard.opens, heard.losses) == ([], [])
 
 
 async def test_a_server_that_breaks_the_protocol_is_given_up_and_named(caplog: pytest.LogCaptureFixture) -> None:

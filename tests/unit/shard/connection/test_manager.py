@@ -431,3 +431,17 @@ def test_it_tells_how_long_connections_wait_for_the_budget_of_attempts() -> None
     exchange.run(60.0, deliver=range(3))
     assert len(exchange.open_keys) == 3
     assert exchange.manager.waits_for_budget_s(exchange.now_s) == 0.0
+
+
+def test_a_refusal_without_a_number_is_that_of_the_one_request_under_way() -> None:
+    exchange = Exchange()
+    exchange.acknowledges = False
+    exchange.want(range(2))
+    exchange.run(1.0)
+    exchange.manager.control(1, Control(ControlKind.REJECTED, None, "Invalid request"), exchange.now_s)
+    exchange.run(0.2)
+    exchange.manager.control(1, Control(ControlKind.REJECTED, None, "Invalid request"), exchange.now_s)
+    assert exchange.manager.rejected() == {0: "Invalid request"}
+    exchange.run(1.0)
+    exchange.manager.control(1, Control(ControlKind.ACKNOWLEDGED, None), exchange.now_s)
+    assert exchange.manager.subscribed() == set(), "an acknowledgement without a number proves nothing"
