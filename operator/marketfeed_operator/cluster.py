@@ -108,7 +108,7 @@ class Cluster:
         except UnreachableError:
             raise
         except ClusterError as error:
-            raise NoReportError(str(error)) from None
+            raise NoReportError(f"its /status cannot be read: {error.told}") from None
         except orjson.JSONDecodeError:
             raise NoReportError("its /status is no JSON") from None
         if not isinstance(found, dict):
@@ -153,6 +153,7 @@ class Cluster:
         content_type: str = "application/json",
         timeout_s: float = TIMEOUT_S,
     ) -> bytes:
+        call = f"{method} {path}"
         headers = {"Accept": "application/json", "Content-Type": content_type}
         request = await self._api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
@@ -161,11 +162,11 @@ class Cluster:
             answer = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(total=timeout_s))
             content: bytes = await answer.read()  # type: ignore[no-untyped-call]
         except TimeoutError:
-            raise UnreachableError(f"{method} {path}: no answer within {timeout_s:g} s") from None
+            raise UnreachableError(call, f"no answer within {timeout_s:g} s") from None
         except _CONNECTION as error:
-            raise UnreachableError(f"{method} {path}: {error or type(error).__name__}") from None
+            raise UnreachableError(call, str(error) or type(error).__name__) from None
         if answer.status >= 300:
-            raise errors.of(answer.status, f"{method} {path}: {answer.status} {_message(content)}")
+            raise errors.of(call, answer.status, _message(content))
         return content
 
 

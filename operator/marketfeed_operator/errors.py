@@ -12,6 +12,11 @@ class ClusterError(Exception):
     reason = "Error"
     """One word for it, as metrics have it."""
 
+    def __init__(self, call: str, told: str) -> None:
+        """`told`: what the API server says of it, or why nothing came."""
+        super().__init__(f"{call}: {told}")
+        self.told = told
+
 
 class NotFoundError(ClusterError):
     """There is no such object, or no such kind."""
@@ -64,6 +69,7 @@ _BY_STATUS: Final[Mapping[int, type[ClusterError]]] = {
 }
 
 
-def of(status: int, message: str) -> ClusterError:
+def of(call: str, status: int, told: str) -> ClusterError:
     """The error of an HTTP status."""
-    return _BY_STATUS.get(status, UnavailableError if status >= 500 else ClusterError)(message)
+    kind = _BY_STATUS.get(status, UnavailableError if status >= 500 else ClusterError)
+    return kind(call, told or f"HTTP {status}")

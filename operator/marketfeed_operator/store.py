@@ -6,7 +6,7 @@ Events of one's own doing and of status alone wake nobody. What was deleted whil
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from marketfeed_operator.kinds import CHILDREN, FEED, POD, Kind
@@ -55,11 +55,20 @@ class Store:
         marks[name] = feed, _mark(kind, obj)
         return None if marks[name] == before else feed
 
-    def relisted(self, kind: Kind, objects: Iterable[Object]) -> set[Key]:
-        """All objects of a kind, as they are now: feeds to which something has happened that nobody told."""
+    def names(self, kind: Kind) -> set[Key]:
+        """All objects of a kind that are known."""
+        return set(self._marks[kind])
+
+    def relisted(self, kind: Kind, before: Collection[Key], objects: Iterable[Object]) -> set[Key]:
+        """All objects of a kind: feeds to which something has happened that nobody told.
+
+        `before`: those that were known when the list was asked for. What came or went since then, the watch knows better.
+        """
         there = {Key(o["metadata"]["namespace"], o["metadata"]["name"]): o for o in objects}
-        touched = {feed for obj in there.values() if (feed := self.told(kind, obj, gone=False)) is not None}
-        for name in [name for name in self._marks[kind] if name not in there]:
+        known = self.names(kind)
+        fresh = (obj for name, obj in there.items() if name in known or name not in before)
+        touched = {feed for obj in fresh if (feed := self.told(kind, obj, gone=False)) is not None}
+        for name in known.intersection(before) - there.keys():
             feed, _ = self._marks[kind].pop(name)
             touched.add(feed)
             if kind is POD:
