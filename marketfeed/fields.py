@@ -12,6 +12,8 @@ from pydantic.alias_generators import to_camel
 IN_MANIFEST: Final = {"manifest": True}
 """Context of pydantic's validation: the text was written by a person, so a duration must name its unit."""
 
+MOST_BYTES: Final = 2**50
+"""Of a quantity: a pebibyte."""
 _DURATION: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
 _QUANTITY: Final = re.compile(r"([0-9]{1,15})(Ki|Mi|Gi|k|M|G)?")
 _DURATION_SCHEMA: Final = r"^(0{0,5}[1-9][0-9]{0,5}(\.[0-9]{1,3})?|0{1,6}\.0{0,2}[1-9][0-9]{0,2})(ms|s|m|h)$"
@@ -42,7 +44,9 @@ def _quantity_bytes(value: Any) -> Any:
         found = _QUANTITY.fullmatch(value)
         if found is None:
             raise ValueError("is no quantity of bytes; write a number and Ki, Mi or Gi, such as 64Mi")
-        return int(found[1]) * _UNIT_BYTES[found[2] or ""]
+        value = int(found[1]) * _UNIT_BYTES[found[2] or ""]
+    if isinstance(value, int) and value > MOST_BYTES:
+        raise ValueError("is more than a memory holds; write less, such as 64Mi")
     return value
 
 

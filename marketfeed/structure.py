@@ -42,6 +42,7 @@ _MISSING: Final[Mapping[str, str]] = {
     "channels": "add it, such as channels: [trades]",
     "publishers": "add it, with at least one publisher below it, such as grpc: {}",
 }
+_END: Final = 2**63
 _PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
     "name": ("no name of a Secret", "write lower-case letters, digits, dashes and dots"),
     "key": ("no key of a Secret", "write letters, digits, dashes, dots and underscores"),
@@ -113,7 +114,7 @@ def _plain(value: Any, path: str, problems: list[Problem]) -> Any:
         return [_plain(v, join(path, i), problems) for i, v in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         problems.append(Problem(path, "is no finite number", "write a number"))
-    elif isinstance(value, int) and value.bit_length() > 64:
+    elif isinstance(value, int) and not -_END <= value < _END:
         problems.append(Problem(path, "is a number of more than 64 bits", "write a smaller one"))
     elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
         problems.append(Problem(path, "is no valid Unicode text", "write the character itself"))

@@ -415,6 +415,8 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "duration without a unit": (f"{PUBLISHERS}/grpc/maxAge", 1, "spec.publishers.grpc.maxAge", "without a unit"),
     "duration in days": (f"{PUBLISHERS}/grpc/maxAge", "1d", "spec.publishers.grpc.maxAge", "is no duration"),
     "duration of nothing": (f"{PUBLISHERS}/grpc/maxAge", "0s", "spec.publishers.grpc.maxAge", "more than 0"),
+    "bytes without end": (f"{PUBLISHERS}/grpc/bufferBytes", "999999999999999Gi", "spec.publishers.grpc.bufferBytes", "less"),
+    "bytes beyond a memory": (f"{PUBLISHERS}/grpc/bufferBytes", 2**50 + 1, "spec.publishers.grpc.bufferBytes", "write less"),
     "bytes in words": (f"{PUBLISHERS}/grpc/bufferBytes", "64 MB", "spec.publishers.grpc.bufferBytes", "no quantity of bytes"),
     "unknown encoding": (f"{PUBLISHERS}/grpc/encoding", "xml", "spec.publishers.grpc.encoding", "write json, msgpack or proto"),
     "length 0": (
