@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 from watchfiles import awatch
 
-from marketfeed.assignment import Assignment, Share, stream_url
+from marketfeed.assignment import Assignment, Ban, Share, stream_url
 from marketfeed.clock import Clock
 from marketfeed.exchanges import catalogue as exchanges
 from marketfeed.exchanges.exchange import Control
 from marketfeed_shard.attempts import Attempts
+from marketfeed_shard.bans import KeptBan
 from marketfeed_shard.connection.budget import Turns
 from marketfeed_shard.connection.manager import Manager, Settings, Topic
 from marketfeed_shard.connection.ports import Loss
@@ -39,6 +40,8 @@ GRACE_S = 15.0
 """For what waits to be delivered, when the shard ends."""
 SINKS_S = 5.0
 """How long the sinks may take to connect before the exchange is asked for data all the same."""
+LONGEST_BAN_S = 30 * 86_400.0
+"""What an exchange may say is not what it may mean: bans are of minutes to days."""
 LONGEST_TICK_S = 1.0
 REREAD_MS = 2000
 """The assignment is looked at this often, should a file system not tell of its change."""
@@ -72,12 +75,13 @@ class Shard:
         self._publishers += publishers.create(assignment.publishers, self._context())
         self._sockets = PicowsSockets(self._pipeline.engine, self, 0, clock, ssl.create_default_context())
         self._attempts = Attempts(place.state / "attempts")
+        self._ban = KeptBan(place.state / "ban", assignment.endpoint.ws or self._market.endpoints.ws)
         now_s, now_ns = clock.monotonic(), clock.time_ns()
         self._manager = Manager(
             self._market,
             self._sockets,
             self._pipeline,
-            _settings(assignment, clock),
+            self._settings(assignment),
             random.SystemRandom().random,
             now_s,
             [now_s - (now_ns - t) / 1e9 for t in self._attempts.times_ns if t <= now_ns],
@@ -123,7 +127,7 @@ class Shard:
         """Carry what the assignment names, and nothing else."""
         now_s = self._clock.monotonic()
         self._assignment = assignment
-        self._manager.configure(_settings(assignment, self._clock), now_s, self._clock.time_ns())
+        self._manager.configure(self._settings(assignment), now_s, self._clock.time_ns())
         wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
         gone = [slot for key, slot in self._slots.items() if key not in wanted]
         new = [stream for key, stream in wanted.items() if key not in self._slots]
@@ -219,7 +223,11 @@ class Shard:
 
     def lost(self, key: int, loss: Loss) -> None:
         log.warning("connection %d: %s%s", key, loss.reason, f" (code {loss.close_code})" if loss.close_code else "")
-        self._manager.lost(key, loss, self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        self._manager.lost(key, loss, now_s)
+        if banned_s := self._manager.banned_for_s(now_s):
+            until_ns = self._clock.time_ns() + round(min(banned_s, LONGEST_BAN_S) * 1e9)
+            self._ban.keep(Ban(until_ns=until_ns, reason=self._manager.ban_reason))
         self._wake()
 
     def pinged(self, key: int, payload: bytes) -> None:
@@ -238,6 +246,17 @@ class Shard:
     def _control(self, key: int, control: Control) -> None:
         self._manager.control(key, control, self._clock.monotonic())
         self._wake()
+
+    def _settings(self, assignment: Assignment) -> Settings:
+        own = () if self._ban.ban is None else (self._ban.ban,)
+        return Settings(
+            limits=assignment.limits,
+            connects=assignment.connects,
+            bans=(*assignment.bans, *own),
+            stale_after_s=assignment.watchdog.stale_after,
+            check_interval_s=assignment.watchdog.check_interval,
+            turns=_turns(assignment.connects, self._clock),
+        )
 
     def _context(self) -> Context:
         assignment = self._assignment
@@ -264,17 +283,6 @@ def unsupported(assignment: Assignment) -> Iterable[str]:
         yield f"legs {assignment.legs}"
     if assignment.role != "publishing":
         yield f"role {assignment.role}"
-
-
-def _settings(assignment: Assignment, clock: Clock) -> Settings:
-    return Settings(
-        limits=assignment.limits,
-        connects=assignment.connects,
-        bans=assignment.bans,
-        stale_after_s=assignment.watchdog.stale_after,
-        check_interval_s=assignment.watchdog.check_interval,
-        turns=_turns(assignment.connects, clock),
-    )
 
 
 def _turns(share: Share, clock: Clock) -> Turns | None:
