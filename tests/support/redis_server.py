@@ -16,30 +16,32 @@ from waiting import wait_until
 HOST = "127.0.0.1"
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nobody uses just now."""
+def free_port(host: str = HOST) -> int:
+    """A TCP port of an address of this machine that nobody uses just now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 class RedisServer:
-    """redis-server on a free port of the loopback, its files in a folder of the test's."""
+    """redis-server on a free port, its files in a folder of the test's."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, host: str = HOST) -> None:
+        """`host`: the loopback, or the address at which a cluster's pods reach it."""
+        self.host = host
+        self.port = free_port(host)
         self._folder = folder
         self._options: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://{HOST}:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     def start(self, *options: str) -> None:
         """Start it and wait until it answers; further options as on its command line, kept for the next start."""
         self._options = options or self._options
-        command = ["redis-server", "--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        command = ["redis-server", "--bind", self.host, "--port", str(self.port), "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._folder), *self._options], stdout=subprocess.DEVNULL, start_new_session=True
         )
@@ -68,7 +70,7 @@ class RedisServer:
 
     def admin(self, **options: Any) -> redis.Redis:
         """A client for the test itself, to be closed by it."""
-        return redis.Redis(host=HOST, port=self.port, **options)
+        return redis.Redis(host=self.host, port=self.port, **options)
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -44,10 +44,12 @@ def binance(
 
 
 class SimulatorProcess:
-    """`marketfeed simulate` on a port of the loopback that stays the same."""
+    """`marketfeed simulate` on a port that stays the same."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, host: str = HOST) -> None:
+        """`host`: the loopback, or the address at which a cluster's pods reach it."""
+        self.host = host
+        self.port = free_port(host)
         self.ledger_path = folder / "ledger.jsonl"
         self._log = folder / "simulator.log"
         self._options: Sequence[str] = ()
@@ -55,18 +57,20 @@ class SimulatorProcess:
 
     @property
     def ws_url(self) -> str:
-        return f"ws://{HOST}:{self.port}"
+        return f"ws://{self.host}:{self.port}"
 
     @property
     def rest_url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self, *options: str) -> None:
         """Start it and wait until it listens; options as on its command line, kept for the next start."""
         self._options = options or self._options
-        command = [sys.executable, "-m", "marketfeed_cli", "simulate", "--port", str(self.port), *self._options]
+        command = [sys.executable, "-m", "marketfeed_cli", "simulate", "--host", self.host, "--port", str(self.port)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            self._process = subprocess.Popen(
+                [*command, *self._options], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         wait_until(self._listens, "the simulator listens")
 
     def kill(self) -> None:

@@ -1,0 +1,241 @@
+"""A Kubernetes cluster of a test's own: a real control plane, and nodes whose pods are processes of this machine.
+
+What needs no cluster of its own kind is left to `kubectl`; what a test waits for is asked without it, as it takes a tenth of a
+second to start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from bridge import Bridge
+from control_plane import PROGRAMS, ControlPlane, Server, programs
+from waiting import wait_until
+
+Object = dict[str, Any]
+
+
+def lacking() -> str | None:
+    """Why a cluster cannot run here; nothing where it can."""
+    if os.geteuid() != 0:
+        return "a cluster's pods have network and mount namespaces of their own: only root may make them"
+    tools = [tool for tool in ("ip", "unshare", "nsenter", "setpriv") if shutil.which(tool) is None]
+    if tools:
+        return f"a cluster needs {', '.join(tools)}: `make cluster` installs ip, the others are in util-linux"
+    missing = sorted(set(PROGRAMS) - programs().keys())
+    if missing:
+        return f"a cluster needs {', '.join(missing)}: `make cluster` builds them"
+    trial = ["unshare", "--net", "--mount", "--pid", "--fork", "ip", "link", "add", "trial", "type", "bridge"]
+    tried = subprocess.run(trial, capture_output=True, text=True)
+    if tried.returncode != 0:
+        return f"a cluster needs namespaces and bridges, and this machine refuses them: {tried.stderr.strip()}"
+    return None
+
+
+class Cluster:
+    """Started and stopped once for many tests; each has a namespace of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """The folder is for all of its files; what every pod wrote stays there, under `nodes`."""
+        self._folder = folder
+        self._programs = programs()
+        self._nodes: dict[str, Server] = {}
+        self._bridge = Bridge()
+        self.host = str(self._bridge.host)
+        """The address of this machine that pods reach: for simulators, Redis and the like."""
+        self.control_plane = ControlPlane(folder, self._bridge, self._programs)
+        self.url = self.control_plane.url
+        self.kubeconfig = self.control_plane.admin
+        """Of one who may do everything."""
+        self._tls = self.control_plane.tls()
+
+    # ---- life --------------------------------------------------------------------------------------------------------
+
+    def start(self, nodes: int = 1) -> None:
+        """Returns when the API server and the nodes are ready."""
+        self.control_plane.start()
+        for number in range(1, nodes + 1):
+            self.start_node(f"node-{number}")
+
+    def stop(self) -> None:
+        """Whatever state it is in; nothing is left but the files."""
+        for node in self._nodes.values():
+            if node.running:
+                node.stop()
+        self._nodes.clear()
+        self.control_plane.stop()
+        self._bridge.close()
+
+    def stop_apiserver(self) -> None:
+        """As a crash does."""
+        self.control_plane.stop_apiserver()
+
+    def start_apiserver(self) -> None:
+        """On the same port, with the same objects; returns when it is ready."""
+        self.control_plane.start_apiserver()
+
+    def restart_apiserver(self) -> None:
+        self.stop_apiserver()
+        self.start_apiserver()
+
+    # ---- nodes -------------------------------------------------------------------------------------------------------
+
+    def start_node(self, name: str) -> None:
+        """Start `node-1` to `node-3`, or start it again; returns when it is ready. Pods that it has are started anew."""
+        pods = self._bridge.node(int(name.removeprefix("node-")))
+        if name not in self._nodes:
+            self._bridge.add(pods[0])
+        folder = self._folder / "nodes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        options = {
+            "kubeconfig": self.control_plane.user(f"system:node:{name}", "system:nodes"),
+            "name": name,
+            "version": self.version,
+            "bridge": self._bridge.name,
+            "gateway": self._bridge.host,
+            "prefix-length": self._bridge.network.prefixlen,
+            "pods": pods,
+            "folder": folder,
+        }
+        command = [sys.executable, "-m", "kubelet", *(f"--{key}={value}" for key, value in options.items())]
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        self._nodes[name] = node = Server(command, self._folder / f"{name}.log", env)
+
+        def ready() -> bool:
+            assert node.running, f"{name} ended by itself: {node.tail()}"
+            found = self.get(f"/api/v1/nodes/{name}") or {}
+            tainted = found.get("spec", {}).get("taints", [])
+            return bool(found) and condition(found, "Ready") == "True" and not tainted
+
+        wait_until(ready, f"{name} is ready")
+
+    def kill_node(self, name: str) -> None:
+        """As a power cut does: its pods' processes are gone, and nobody tells the API server."""
+        self._nodes[name].kill()
+
+    # ---- objects -----------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """Of the API server."""
+        return str(self.get("/version")["gitVersion"])
+
+    def get(self, path: str) -> Any:
+        """The JSON at a path of the API, such as `/api/v1/nodes`; nothing where there is no such object.
+
+        Raises `OSError` while the API server is away.
+        """
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10, context=self._tls) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    return None
+                raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
+
+    def kubectl(self, *words: str, stdin: str | None = None, kubeconfig: Path | None = None, check: bool = True) -> str:
+        """What kubectl prints, as the administrator or another user; with `check` the test fails where it does."""
+        done = self.kubectl_result(*words, stdin=stdin, kubeconfig=kubeconfig)
+        assert done.returncode == 0 or not check, f"kubectl {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def kubectl_result(
+        self, *words: str, stdin: str | None = None, kubeconfig: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The same with exit code and standard error."""
+        options = ["--kubeconfig", str(kubeconfig or self.kubeconfig), "--cache-dir", str(self._folder / "kubectl")]
+        command = [str(self._programs["kubectl"]), *words, *options]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=100)
+
+    def apply(self, *manifests: Mapping[str, Any], namespace: str = "default") -> None:
+        """`kubectl apply`, server-side."""
+        text = yaml.safe_dump_all([dict(manifest) for manifest in manifests])
+        self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=text)
+
+    def service_account(self, namespace: str, name: str) -> Path:
+        """A kubeconfig with a token of a service account, which must exist."""
+        token = self.kubectl("create", "token", name, "-n", namespace).strip()
+        path = self._folder / "users" / f"{namespace}_{name}"
+        return self.control_plane.kubeconfig(path, {"token": token}, namespace)
+
+    def user(self, name: str, group: str = "people") -> Path:
+        """A kubeconfig of a user who may do nothing but what RBAC grants to the name or the group."""
+        return self.control_plane.user(name, group)
+
+    # ---- namespaces and pods -----------------------------------------------------------------------------------------
+
+    def create_namespace(self, name: str) -> None:
+        """One that takes only pods of the level `restricted`; returns when it can have pods."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        wait_until(lambda: self.get(account), f"the namespace {name} has a service account")
+
+    def delete_namespace(self, name: str) -> None:
+        """With all that is in it, without mercy; returns when no process of its pods is left."""
+        self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+        self.kubectl("delete", "pods", "--all", "-n", name, "--force", "--grace-period=0", "--wait=false")
+        wait_until(lambda: not self.pods(name) and not self.processes(name), f"no pod is left in {name}")
+
+    def pods(self, namespace: str, selector: str = "") -> list[Object]:
+        """By name; `selector` as kubectl has it: `app=x`."""
+        query = f"?labelSelector={urllib.parse.quote(selector)}" if selector else ""
+        found = self.get(f"/api/v1/namespaces/{namespace}/pods{query}")["items"]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
+
+    def proxied(self, namespace: str, pod: str, path: str, port: int = 8080) -> Any:
+        """The JSON that a pod serves, by way of the API server."""
+        return self.get(f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+
+    def processes(self, namespace: str) -> list[int]:
+        """First processes of all containers of a namespace's pods, those that run."""
+        files = (self._folder / "nodes").glob(f"*/{namespace}_*/*/*/pid")
+        return [number for number in (int(file.read_text()) for file in files) if _in_pod(number)]
+
+    def log(self, namespace: str, pod: str) -> str:
+        """All that the containers of a pod wrote, their runs one after the other."""
+        logs = sorted((self._folder / "nodes").glob(f"*/{namespace}_{pod}_*/*/*/log"))
+        return "".join(log.read_text(errors="replace") for log in logs)
+
+    def wait(self, condition: Callable[[], Any], what: str, deadline_s: float = 30.0) -> Any:
+        """Wait for a true value and return it; an API server that is away counts as none."""
+
+        def found() -> Any:
+            try:
+                return condition()
+            except OSError:
+                return None
+
+        return wait_until(found, what, deadline_s)
+
+
+def condition(found: Object, kind: str) -> str | None:
+    """The status of one of an object's conditions: `True`, `False`, `Unknown`, or nothing where it has no such."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((str(entry["status"]) for entry in conditions if entry["type"] == kind), None)
+
+
+def _in_pod(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+    except OSError:
+        return False
+
+
+def pid(pod: Object) -> int:
+    """The first process of a pod's first container, as this machine counts."""
+    kind, _, number = pod["status"]["containerStatuses"][0]["containerID"].partition("://")
+    assert kind == "process"
+    return int(number)
