@@ -20,6 +20,7 @@ from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
 from marketfeed_shard.batch import DATA
 from marketfeed_shard.batch import GAP as GAP_EVENT
+from marketfeed_shard.joining import Joining
 from marketfeed_shard.kept import Frame, Kept
 from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine, PlainEngine
@@ -80,10 +81,7 @@ class Pipeline:
         self._known: dict[str, Mark] = dict(progress.known)
         self._held: dict[int, Kept] = {}
         """Streams that another owner still publishes."""
-        self._joining: dict[int, Kept] = {}
-        """What a new connection brought of streams before it was known to follow on the old one."""
-        self._met: list[int] = []
-        """Streams on which it does now."""
+        self._joining = Joining(self.table)
         self._passed = self._recent = self.table.position[:]
         """How far the streams were between one and two seconds ago, and less than one."""
         self._on_control = on_control
@@ -114,7 +112,7 @@ class Pipeline:
         for slot in slots:
             self.table.flags[slot] = DROPPED
             self._held.pop(slot, None)
-            self._joining.pop(slot, None)
+            self._joining.forget(slot)
 
     def interrupted(self, slots: Iterable[int]) -> None:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
@@ -145,24 +143,17 @@ class Pipeline:
         """
         self.table.owner[slot] = connection
         if self.table.flags[slot] & JOINING:
-            if slot in self._joining:
+            if self._joining.keeps(slot):
                 self.table.flags[slot] |= INTERRUPTED
-            self._join(slot)
+            self._replay(slot, self._joining.end(slot))
 
     def joining(self, slots: Iterable[int]) -> None:
-        """Another connection is about to bring these streams, too, perhaps ahead of their owner.
-
-        Taken at once, its first message would push out what the owner still has on its way. So what it brings is kept until
-        the owner has come as far, or is one no more.
-        """
-        for slot in slots:
-            if not self.table.flags[slot] & DROPPED:
-                self.table.flags[slot] |= JOINING
-            self._joining.pop(slot, None)
+        """Another connection is about to bring these streams, too, perhaps ahead of their owner."""
+        self._joining.begin(slots)
 
     def joined(self, slot: int) -> bool:
-        """Whether nothing of a stream is kept because its connections have not met."""
-        return slot not in self._joining
+        """Whether nothing that the other connection brought waits for the owner to come as far."""
+        return not self._joining.keeps(slot)
 
     def hold(self, slot: int) -> None:
         """Keep a stream's latest frames back until `release`."""
@@ -238,9 +229,8 @@ class Pipeline:
     def flush(self) -> None:
         """A socket read is over: what it brought goes to every publisher."""
         self._deliver()
-        met, self._met = self._met, []
-        for slot in met:
-            self._join(slot)
+        for slot in self._joining.met():
+            self._replay(slot, self._joining.end(slot))
 
     def _deliver(self) -> None:
         batch = self.engine.flush(self._progress.commit)
@@ -250,11 +240,6 @@ class Pipeline:
         for publisher in self._publishers:
             publisher.put(batch)
         batch.release()
-
-    def _join(self, slot: int) -> None:
-        """From now on a stream's messages count from whichever connection brings them first."""
-        self.table.flags[slot] &= ~JOINING
-        self._replay(slot, self._joining.pop(slot, None))
 
     def _replay(self, slot: int, kept: Kept | None) -> None:
         """Kept frames of a stream have their turn; they were counted when they came."""
@@ -283,8 +268,8 @@ class Pipeline:
             table.repeated[slot] += 1
             return False
         if flags & JOINING:
-            if self._waits(slot, position, connection):
-                self._keep(self._joining.setdefault(slot, Kept()), frame, connection, received_ns, position)
+            if self._joining.waits(slot, position, connection):
+                self._keep(self._joining.waiting(slot), frame, connection, received_ns, position)
                 return False
             flags = table.flags[slot]
         if flags & STARTED:
@@ -315,22 +300,6 @@ class Pipeline:
             if position != UNKNOWN:
                 table.position[slot] = position - 1
         return True
-
-    def _waits(self, slot: int, position: int, connection: int) -> bool:
-        """Whether a message of a joining stream is ahead of what its owner may still bring."""
-        table, kept = self.table, self._joining.get(slot)
-        if connection == table.owner[slot]:
-            if kept is not None and kept.frames[0].position <= position + 1:
-                self._met.append(slot)  # what is kept follows, as soon as this read is over
-            return False
-        if kept is not None:
-            return True
-        last = table.position[slot]
-        if position > last + 1 and last != UNKNOWN and not table.flags[slot] & (STARTED | INTERRUPTED):
-            return True
-        if position != UNKNOWN:
-            table.flags[slot] &= ~JOINING
-        return False
 
     def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
         """The exchange's numbers jumped from `last` to `position`."""
