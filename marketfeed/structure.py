@@ -1,6 +1,6 @@
 """A manifest's structure: fields that there are, types that they have. What the values mean is `validation`'s.
 
-Nulls are settled here: a section without content (`grpc:`) is `{}`, a list is empty, any other field is absent.
+Nulls are settled here as the API server does it: such a field is absent; of a list it is said that it is empty.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def _settled(value: Any, annotation: Any, path: str, problems: list[Problem]) ->
     """The value as JSON may have it; None: absent."""
     kind, inner = _shape(annotation)
     if kind == "section":
-        if value is None or isinstance(value, Mapping):
-            return _section(value or {}, inner, path, problems)
+        if isinstance(value, Mapping):
+            return _section(value, inner, path, problems)
     elif kind == "list":
         if value is None:
             return []

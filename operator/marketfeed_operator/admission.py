@@ -124,7 +124,7 @@ def _source() -> dict[str, Schema]:
     rules = [
         _exactly_one("symbols", "symbolSelector"),
         rule(
-            "self.market != 'spot' || !has(self.symbols) || !self.symbols.exists(s, s.matches('-.*-'))",
+            "self.market != 'spot' || !has(self.symbols) || !self.symbols.exists(s, s.matches('-.+-(PERP|[0-9]{6})$'))",
             "names a derivative, and its market is spot; write BASE-QUOTE, or choose a market that has it",
         ),
         rule(
@@ -189,7 +189,9 @@ def _ceilings_of(market: Market) -> Iterator[Schema]:
 def _staleness() -> Schema:
     default = Watchdog()
     ways = [
-        f"duration(has(self.{name}) ? self.{name} : '{value:g}s')"
+        # What is no duration is told by the schema.
+        f"duration(has(self.{name}) && self.{name}.matches('^[0-9]{{1,6}}([.][0-9]{{1,3}})?(ms|s|m|h)$') "
+        f"? self.{name} : '{value:g}s')"
         for name, value in (("staleAfter", default.stale_after), ("checkInterval", default.check_interval))
     ]
     return rule(

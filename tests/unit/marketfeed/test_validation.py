@@ -103,7 +103,6 @@ ACCEPTED: dict[str, tuple[str, Any]] = {
     "2000 symbols": (f"{SOURCE}/symbols", [f"S{i}-USDT" for i in range(2000)]),
     "a selector": (SOURCE, selecting(quote=["USDT"], exclude=["*UP-*"], limit=200)),
     "a selector that chooses all": (SOURCE, selecting()),
-    "an empty selector": (SOURCE, {**selecting(), "symbolSelector": None}),
     "a selector that overlaps": ("spec/sources", [GOOD["spec"]["sources"][0], selecting(include=["BTC-*"])]),
     "the same symbol on other channels": ("spec/sources", [source(), source(channels=["bbo"])]),
     "32 sources": ("spec/sources", [source(symbols=[f"S{i}-USDT"]) for i in range(32)]),
@@ -119,7 +118,7 @@ ACCEPTED: dict[str, tuple[str, Any]] = {
     "http proxy": (f"{SOURCE}/proxy", {"url": "http://proxy:3128"}),
     "socks proxy": (SOURCE, source(transport="websockets", proxy={"url": "socks5h://proxy:1080"})),
     "proxy from a secret": (f"{SOURCE}/proxy", {"urlFrom": SECRET}),
-    "grpc without content": (f"{PUBLISHERS}/grpc", None),
+    "a proxy without content": (f"{SOURCE}/proxy", None),
     "grpc whole": (
         f"{PUBLISHERS}/grpc",
         {
@@ -181,6 +180,13 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "spec that is a list": ("spec", [], "spec", "is a list, not a section"),
     "no sources": ("spec/sources", ABSENT, "spec.sources", "is missing"),
     "empty sources": ("spec/sources", [], "spec.sources", "is empty"),
+    "a selector without content": (
+        SOURCE,
+        {**selecting(), "symbolSelector": None},
+        "spec.sources[0]",
+        "has neither symbols nor symbolSelector",
+    ),
+    "grpc without content": (f"{PUBLISHERS}/grpc", None, "spec.publishers", "names no publisher"),
     "sources without content": ("spec/sources", None, "spec.sources", "is empty"),
     "33 sources": ("spec/sources", [source(symbols=[f"S{i}-USDT"]) for i in range(33)], "spec.sources", "more than 32"),
     "a source that is text": ("spec/sources", ["binance"], "spec.sources[0]", "is 'binance', not a section"),
