@@ -19,6 +19,8 @@ from marketfeed_operator.reasons import Condition, Reason
 MESSAGE_LENGTH: Final = 1000
 LISTED: Final = 5
 """Names that a message lists; of the others it tells the number."""
+NAMES_IN_ALL: Final = 2000
+"""Of stale streams, and of refused ones, in the entries of all shards together."""
 
 _WORDS: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.CHILDREN_REFUSED: ("refused by the API server", "{what}"),
@@ -52,7 +54,7 @@ def status(previous: Mapping[str, Any], observed: Observed, memory: Memory, cloc
         Condition.READY: _ready(previous, observed, memory, views, findings, clock.monotonic()),
         Condition.DEGRADED: _degraded(findings),
     }
-    entries = [shard.entry for shard in views]
+    entries = _entries(views)
     return Judgement(
         {
             "observedGeneration": observed.generation,
@@ -95,6 +97,15 @@ def _views(previous: Mapping[str, Any], observed: Observed, memory: Memory, now_
         views.append(shard)
     names = {shard.name for shard in views}
     return views, Memory(since_s, frozenset((was_well | {shard.name for shard in views if shard.well}) & names))
+
+
+def _entries(views: Sequence[ShardView]) -> list[dict[str, Any]]:
+    """Of all shards; where these are many, with fewer names each, so that the object stays within what etcd takes."""
+    most = max(1, NAMES_IN_ALL // max(1, len(views)))
+    return [
+        {**entry, "streams": {**streams, "stale": streams["stale"][:most], "rejected": streams["rejected"][:most]}}
+        for entry, streams in ((shard.entry, shard.entry["streams"]) for shard in views)
+    ]
 
 
 def _accepted(problems: Sequence[Problem]) -> _Verdict:

@@ -59,7 +59,7 @@ def view(assignment: Assignment, told: Told | None, before: Mapping[str, Any] | 
     name = assignment.shard
     if told is None:
         entry = before if before is not None else _entry(assignment, {})
-        return ShardView(name, dict(entry), False, before is not None, ())
+        return ShardView(name, dict(entry), False, bool(entry.get("ready")), ())
     if isinstance(told, Mapping) and told.get("shard") != name:
         told = Absence("another shard answers at its address")
     if isinstance(told, Absence):
