@@ -84,7 +84,9 @@ def condition(status: Mapping[str, Any], kind: Condition) -> Mapping[str, Any] |
 
 def _views(previous: Mapping[str, Any], observed: Observed, memory: Memory, now_s: float) -> tuple[list[ShardView], Memory]:
     entries = {entry["name"]: entry for entry in previous.get("shards", ())}
-    was_well = memory.was_well | {name for name, entry in entries.items() if entry.get("ready")}
+    # What an operator that has just started can know.
+    ready = {name for name, entry in entries.items() if entry.get("ready")}
+    was_well = memory.was_well | (ready - memory.unwell_since_s.keys())
     views: list[ShardView] = []
     since_s: dict[str, float] = {}
     for assignment in () if observed.paused else observed.plan.assignments:
