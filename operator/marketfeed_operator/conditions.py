@@ -35,7 +35,7 @@ _WORDS: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.INSTRUMENTS_UNAVAILABLE: ("no instrument list for", "{what}"),
 }
 """How findings are told, the gravest first: what they have in common, and each of them."""
-_GRAVITY: Final = {reason: i for i, reason in enumerate(_WORDS)}
+GRAVITY: Final = {reason: i for i, reason in enumerate(_WORDS)}
 _Verdict = tuple[bool, Reason, str]
 """Status, reason and message of a condition."""
 
@@ -156,7 +156,8 @@ def _ready(
     healing = all(now_s - s < observed.stale_after_s for s in since_s.values())
     if not since_s or (was_ready and healing):
         return True, Reason.STREAMS_FRESH, "every stream is fresh, every required publisher is connected"
-    grave = _gravest([finding for finding in findings if finding.shard in since_s])
+    # A child that is refused belongs to no shard, and may be why one is missing.
+    grave = _gravest([f for f in findings if f.shard in since_s or f.reason is Reason.CHILDREN_REFUSED])
     if grave:
         return False, grave[0].reason, _told(grave)
     return False, Reason.ROLLING_OUT, f"shards without all of their streams yet: {_listed(since_s)}"
@@ -165,15 +166,15 @@ def _ready(
 def _degraded(findings: Sequence[Finding]) -> _Verdict:
     if not findings:
         return False, Reason.AS_EXPECTED, "nothing is wrong"
-    reasons = sorted({finding.reason for finding in findings}, key=_GRAVITY.__getitem__)
+    reasons = sorted({finding.reason for finding in findings}, key=GRAVITY.__getitem__)
     told = [_told([finding for finding in findings if finding.reason is reason]) for reason in reasons]
     return True, reasons[0], _bounded("; ".join(told))
 
 
 def _gravest(findings: Sequence[Finding]) -> list[Finding]:
     """Those of the gravest reason."""
-    worst = min((_GRAVITY[finding.reason] for finding in findings), default=None)
-    return [finding for finding in findings if _GRAVITY[finding.reason] == worst]
+    worst = min((GRAVITY[finding.reason] for finding in findings), default=None)
+    return [finding for finding in findings if GRAVITY[finding.reason] == worst]
 
 
 def _told(findings: Sequence[Finding]) -> str:

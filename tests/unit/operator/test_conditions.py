@@ -369,6 +369,7 @@ def test_of_several_troubles_the_gravest_is_the_reason_and_all_are_told(feed: Fe
 def test_children_that_the_api_server_refuses_degrade(feed: Feed) -> None:
     feed.judge(Absence("there is no pod"), refused=("Deployment feed-binance-spot-0: exceeded quota",))
     assert feed.told(DEGRADED) == ("True", "ChildrenRefused")
+    assert feed.told(READY) == ("False", "ChildrenRefused")
     assert feed.of(DEGRADED)["message"] == "refused by the API server: Deployment feed-binance-spot-0: exceeded quota"
 
 
