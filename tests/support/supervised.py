@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from redis_server import HOST, free_port
+from redis_server import HOST, free_port, free_ports
 from waiting import wait_until
 
 
@@ -34,7 +34,7 @@ class SupervisedRun:
         self.file = folder / "feed.yaml"
         self.state = folder / "state"
         self.status_port = free_port()
-        self.grpc_port = free_port()
+        self.grpc_port = free_ports(2)  # that of the second shard is the next one
         self.source: dict[str, Any] = {
             "exchange": "binance",
             "market": "spot",
