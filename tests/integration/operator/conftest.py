@@ -31,4 +31,5 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"test-{next(_numbers)}"
     cluster.create_namespace(name)
     yield name
+    cluster.heal()
     cluster.delete_namespace(name)

@@ -17,13 +17,14 @@ from supervised import alive
 from marketfeed.assignment import Assignment
 
 LABELS = {"app": "shard"}
+RATE = 200
 SYMBOLS = ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
 
 
 @pytest.fixture
 def exchange(tmp_path: Path, cluster: Cluster) -> Iterator[SimulatorProcess]:
     simulator = SimulatorProcess(tmp_path, cluster.host)
-    simulator.start("--symbols", ",".join(SYMBOLS), "--rate", "200")
+    simulator.start("--symbols", ",".join(SYMBOLS), "--rate", str(RATE))
     yield simulator
     simulator.kill()
 
@@ -48,7 +49,7 @@ def assignment(exchange: SimulatorProcess, symbols: int, generation: int = 1) ->
 
 def deployment(replicas: int = 1, **spec: Any) -> Object:
     """The real shard, as `restricted` asks for it; `spec` adds to its pods'."""
-    probe = {"periodSeconds": 1, "failureThreshold": 3}
+    healthy = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
     shard = {
         "name": "shard",
         "image": "shard",
@@ -58,8 +59,9 @@ def deployment(replicas: int = 1, **spec: Any) -> Object:
             *("--state", "/var/lib/marketfeed/state", "--http", "0.0.0.0:8080"),
         ],
         "ports": [{"name": "http", "containerPort": 8080}],
-        "livenessProbe": {**probe, "httpGet": {"path": "/healthz", "port": "http"}},
-        "readinessProbe": {**probe, "httpGet": {"path": "/readyz", "port": "http"}},
+        "startupProbe": {**healthy, "failureThreshold": 60},
+        "livenessProbe": {**healthy, "failureThreshold": 3},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -120,6 +122,10 @@ def test_a_shard_becomes_ready_and_tells_its_status_through_the_api_server(clust
     assert not shard["status"]["podIP"].startswith("127.")
     cluster.wait(lambda: live(cluster, shard) == 1, "its stream is live")
     name, namespace = shard["metadata"]["name"], shard["metadata"]["namespace"]
+    cluster.kubectl("create", "service", "clusterip", "shard", "--clusterip=None", "-n", namespace)
+    cluster.kubectl("set", "selector", "service", "shard", "app=shard", "-n", namespace)
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    cluster.wait(lambda: shard["status"]["podIP"] in str(cluster.get(slices)), "the Service has its address")
     cluster.kubectl("wait", "--for=condition=Available", "deployment/shard", "-n", namespace, "--timeout=20s")
     assert "generation 1: 1 streams" in cluster.kubectl("logs", name, "-n", namespace)
 
@@ -172,13 +178,17 @@ def test_a_process_that_hangs_is_killed_for_its_liveness_probe(cluster: Cluster,
 def test_pods_do_not_mind_that_the_api_server_is_away(cluster: Cluster, shard: Object, exchange: SimulatorProcess) -> None:
     namespace, process = shard["metadata"]["namespace"], pid(shard)
     cluster.stop_apiserver()
-    sent = exchange.get("/sim/state")["messages"]
+    sent = exchange.get("/sim/state")["sent"]
     with pytest.raises(OSError, match="refused"):
-        cluster.get("/readyz")
-    cluster.wait(lambda: exchange.get("/sim/state")["messages"] > sent + 2000, "the shard reads on")
+        cluster.get("/version")
+    twenty_seconds = 20 * RATE
+    cluster.wait(lambda: exchange.get("/sim/state")["sent"] > sent + twenty_seconds, "the shard reads on", 60.0)
     cluster.start_apiserver()
     cluster.wait(lambda: live(cluster, shard) == 1, "its status is to be had again")
     assert pid(ready_pod(cluster, namespace)) == process
+    cluster.apply(assignment(exchange, 3, generation=2), namespace=namespace)
+    cluster.kubectl("annotate", "pod", shard["metadata"]["name"], "-n", namespace, "marketfeed.dev/generation=2")
+    cluster.wait(lambda: live(cluster, shard) == 3, "the kubelet follows its pods again")
 
 
 def test_a_lost_node_loses_its_pods_to_the_other(cluster: Cluster, shard: Object) -> None:
@@ -202,6 +212,32 @@ def test_a_restarted_node_starts_its_pods_anew(cluster: Cluster, shard: Object) 
     cluster.start_node(shard["spec"]["nodeName"])
     cluster.wait(lambda: ready_pod(cluster, namespace)["status"]["containerStatuses"][0]["restartCount"] == 1, "it runs again")
     assert ready_pod(cluster, namespace)["metadata"]["uid"] == shard["metadata"]["uid"]
+
+
+IN_A_POD = """
+import os, pathlib, ssl, urllib.request
+folder = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
+context = ssl.create_default_context(cafile=folder / "ca.crt")
+url = "https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}/api/v1/namespaces/".format(**os.environ)
+request = urllib.request.Request(url + (folder / "namespace").read_text() + "/pods")
+request.add_header("Authorization", "Bearer " + (folder / "token").read_text())
+print(len(urllib.request.urlopen(request, context=context).read()), "bytes, asked from", os.environ["POD_IP"])
+"""
+
+
+def test_a_pod_reaches_the_api_server_with_its_service_account(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl(
+        "create", "rolebinding", "view", "--clusterrole=view", f"--serviceaccount={namespace}:default", "-n", namespace
+    )
+    spec = deployment(automountServiceAccountToken=True)["spec"]["template"]["spec"]
+    address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    asks = {"name": "asks", "image": "none", "command": ["python", "-c", IN_A_POD], "env": [address]}
+    asks["securityContext"] = spec["containers"][0]["securityContext"]
+    spec |= {"containers": [asks], "volumes": [], "restartPolicy": "Never"}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "asks"}, "spec": spec}, namespace=namespace)
+    cluster.wait(lambda: cluster.pods(namespace)[0]["status"]["phase"] == "Succeeded", "the pod is done")
+    said = cluster.log(namespace, "asks")
+    assert said.endswith(f"bytes, asked from {cluster.pods(namespace)[0]['status']['podIP']}\n"), said
 
 
 def test_a_pod_below_the_level_of_its_namespace_is_refused(cluster: Cluster, namespace: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
+from yarl import URL
 
 log = logging.getLogger("kubelet")
 
@@ -39,10 +40,12 @@ class Api:
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self.server: str = cluster["server"]
+        url = URL(cluster["server"])
+        self.address = str(url.host), int(url.port or 443)
+        """Host and port of the API server."""
         context = ssl.create_default_context(cafile=cluster["certificate-authority"])
         context.load_cert_chain(user["client-certificate"], user["client-key"])
-        self._session = aiohttp.ClientSession(self.server, connector=aiohttp.TCPConnector(ssl=context, limit=0))
+        self._session = aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
     async def __aenter__(self) -> Self:
         return self

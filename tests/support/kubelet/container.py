@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,28 +85,42 @@ class Run:
             self._process.kill()
 
 
-async def start(pod: Object, container: Object, volumes: Volumes, sandbox: Sandbox, folder: Path, user: bool) -> Run:
-    """Start it; its output goes to `log` in the folder. `user`: as the user that the pod names, else as root.
+@dataclass(frozen=True)
+class Place:
+    """Where a container runs."""
+
+    volumes: Volumes
+    sandbox: Sandbox
+    api: tuple[str, int]
+    """Host and port of the API server, as programs in pods look for it."""
+    as_user: bool
+    """As the user that the pod names, else as root."""
+
+
+async def start(pod: Object, container: Object, place: Place, folder: Path) -> Run:
+    """Start it; its output goes to `log` in the folder.
 
     Raises `UnsupportedError`, `VolumeError` and what `UNREACHABLE` names.
     """
     command = [*container.get("command", ()), *container.get("args", ())]
     if not container.get("command"):
         raise UnsupportedError(f"container {container['name']} has no command: there is no image that would know one")
-    variables = await _environment(pod, container, volumes)
-    script = _script(pod, container, volumes, folder, user, [_expanded(word, variables) for word in command])
-    # The outer shell's first child is the new namespace's first process; `unshare --fork` may forget by which signal that ended.
+    variables = await _environment(pod, container, place)
+    script = _script(pod, container, place, folder, [_expanded(word, variables) for word in command])
+    # The outer shell's first child is the new namespace's first process; `unshare --fork` may forget which signal ended it.
     outer = ["sh", "-c", 'sh -euc "$0"; exit $?', script]
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *TETHERED, "nsenter", f"--net={sandbox.namespace}", "unshare", "--mount", "--pid", *outer,
+            *TETHERED, "nsenter", f"--net={place.sandbox.namespace}", "unshare", "--mount", "--pid", *outer,
             env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     return Run(process, folder)
 
 
-async def _environment(pod: Object, container: Object, volumes: Volumes) -> dict[str, str]:
+async def _environment(pod: Object, container: Object, place: Place) -> dict[str, str]:
+    host, port = place.api
     variables = {"PATH": f"{PROGRAMS}:{SYSTEM}", "HOSTNAME": pod["metadata"]["name"], "HOME": "/"}
+    variables |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
     if "envFrom" in container:
         raise UnsupportedError(f"container {container['name']}: envFrom")
     for entry in container.get("env", ()):
@@ -114,9 +129,9 @@ async def _environment(pod: Object, container: Object, volumes: Volumes) -> dict
         if "fieldRef" in source:
             value = field(pod, source["fieldRef"]["fieldPath"])
         elif "secretKeyRef" in source:
-            value = await volumes.variable("secrets", source["secretKeyRef"])
+            value = await place.volumes.variable("secrets", source["secretKeyRef"])
         elif "configMapKeyRef" in source:
-            value = await volumes.variable("configmaps", source["configMapKeyRef"])
+            value = await place.volumes.variable("configmaps", source["configMapKeyRef"])
         elif source:
             raise UnsupportedError(f"container {container['name']}: env {entry['name']} from {', '.join(source)}")
         else:
@@ -132,7 +147,7 @@ def _expanded(text: str, variables: dict[str, str]) -> str:
     return found.sub(lambda m: "$" if m[0] == "$$" else variables.get(m[1], m[0]), text)
 
 
-def _script(pod: Object, container: Object, volumes: Volumes, folder: Path, user: bool, command: list[str]) -> str:
+def _script(pod: Object, container: Object, place: Place, folder: Path, command: list[str]) -> str:
     """What runs first in the new namespaces, and becomes the container's process in the end."""
     folder.mkdir(parents=True)
     quote = shlex.quote
@@ -145,14 +160,14 @@ def _script(pod: Object, container: Object, volumes: Volumes, folder: Path, user
         if "subPath" in mount or "subPathExpr" in mount:
             raise UnsupportedError(f"container {container['name']}: subPath")
         target = quote(mount["mountPath"])
-        lines.append(f"mount --bind {quote(str(volumes.path(mount['name'])))} {target}")
+        lines.append(f"mount --bind {quote(str(place.volumes.path(mount['name'])))} {target}")
         if mount.get("readOnly") or not _is_empty_dir(pod, mount["name"]):
             lines.append(f"mount -o remount,bind,ro {target}")
     security = {**pod["spec"].get("securityContext", {}), **container.get("securityContext", {})}
     if security.get("readOnlyRootFilesystem"):
         lines.append("mount -o remount,bind,ro /")
     lines.append(f"cd {quote(container.get('workingDir', '/'))}")
-    lines.append(f"exec setpriv {shlex.join(_privileges(security, user))} --pdeathsig KILL -- {shlex.join(command)}")
+    lines.append(f"exec setpriv {shlex.join(_privileges(security, place.as_user))} --pdeathsig KILL -- {shlex.join(command)}")
     return "\n".join(lines) + "\n"
 
 

@@ -180,7 +180,8 @@ class Pod:
         user = "runAsUser" in security and await self._host.may_be(security["runAsUser"])
         folder = self._folder / state.name / str(number)
         shutil.rmtree(folder, ignore_errors=True)
-        return await container.start(merged, spec, self._volumes, self._sandbox, folder, user)
+        place = container.Place(self._volumes, self._sandbox, self._host.api.address, user)
+        return await container.start(merged, spec, place, folder)
 
     async def _attend(self, state: ContainerState, spec: Object) -> None:
         """Until the run has ended, by itself or because a probe failed."""
