@@ -216,6 +216,15 @@ def test_ready_is_of_the_current_generation_only(feed: Feed) -> None:
     assert feed.of(READY)["observedGeneration"] == 2
 
 
+def test_a_shard_that_still_carries_a_symbol_too_many_is_not_up_to_date(feed: Feed) -> None:
+    feed.generation = 2
+    feed.plan = Plan((assignment(symbols=("BTC-USDT",), generation=2),), {})
+    feed.judge(report())
+    assert feed.status["totals"]["streams"] == "2/2"
+    assert feed.told(PROGRESSING) == ("True", "RollingOut")
+    assert feed.told(READY) == ("False", "RollingOut")
+
+
 def test_a_generation_that_changes_nothing_for_the_shards_stays_ready(feed: Feed) -> None:
     feed.well()
     since = feed.of(READY)["lastTransitionTime"]
