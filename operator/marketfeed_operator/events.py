@@ -14,6 +14,8 @@ from marketfeed_operator.reasons import Condition, Reason
 
 COMPONENT: Final = "marketfeed-operator"
 _LENGTH: Final = 1000
+_WANTED: Final = (Reason.PAUSED, Reason.ROLLING_OUT)
+"""Why a feed is not ready when that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
         elif kind is not Condition.READY:
             yield Happening("Warning", new["reason"], new["message"])
         elif turned and old is not None and new["reason"] != Reason.NOT_ACCEPTED:  # that one, Accepted tells
-            yield Happening("Normal" if new["reason"] == Reason.PAUSED else "Warning", new["reason"], new["message"])
+            yield Happening("Normal" if new["reason"] in _WANTED else "Warning", new["reason"], new["message"])
 
 
 def manifest(feed: Mapping[str, Any], happening: Happening, clock: Clock, instance: str) -> dict[str, Any]:

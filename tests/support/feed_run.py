@@ -128,8 +128,9 @@ class FeedRun:
 class Consumer:
     """Everything that came by Redis Pub/Sub, in the order in which it came."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = HOST) -> None:
         self.events: list[dict[str, Any]] = []
+        self._host = host
         self._port = port
         self._ended = threading.Event()
         self._subscribed = threading.Event()
@@ -151,7 +152,7 @@ class Consumer:
     def _consume(self) -> None:
         while not self._ended.is_set():
             try:
-                with redis.Redis(host=HOST, port=self._port) as client, client.pubsub() as channel:
+                with redis.Redis(host=self._host, port=self._port) as client, client.pubsub() as channel:
                     channel.psubscribe("md.*")
                     while not self._ended.is_set():
                         message = channel.get_message(timeout=0.1)

@@ -1,0 +1,191 @@
+"""The operator end to end: a MarketFeed on a real API server, shards as pods, the simulator and a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster import Cluster
+from feed_run import Consumer, assert_counted, bare, by_stream, expected_event, manifest
+from operated import Feeds, Operator, wait_acting
+from redis_server import RedisServer
+from simulated import binance
+from waiting import until
+
+from marketfeed_simulator.ledger import MemoryLedger
+from marketfeed_simulator.server import Simulator
+
+ROOT = Path(__file__).parents[3]
+CHANNELS = ("trades", "bbo")
+QUIET_S = 30.0
+WRITTEN = ("deployments", "configmaps", "services", "networkpolicies", "secrets", "controllerrevisions", "pods")
+
+
+@pytest.fixture(scope="module")
+def crd(cluster: Cluster) -> None:
+    """MarketFeeds are known."""
+    cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds/marketfeeds.yaml"))
+    cluster.wait(lambda: cluster.get("/apis/marketfeed.dev/v1alpha1"), "MarketFeeds are served")
+
+
+@pytest.fixture
+def operator(cluster: Cluster, namespace: str, crd: None, tmp_path: Path) -> Iterator[Operator]:
+    """One that acts."""
+    running = Operator(tmp_path, cluster, namespace)
+    running.start()
+    wait_acting(running)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def feeds(cluster: Cluster, namespace: str, operator: Operator) -> Feeds:
+    return Feeds(cluster, namespace, operator)
+
+
+@pytest.fixture
+def sink(tmp_path: Path, cluster: Cluster) -> Iterator[RedisServer]:
+    """Redis where pods reach it."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path, cluster.host)
+    try:
+        server.start("--protected-mode", "no")
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def consumer(sink: RedisServer) -> Iterator[Consumer]:
+    made = Consumer(sink.port, sink.host)
+    made.start()
+    yield made
+    made.stop()
+
+
+def names_of(simulator: Simulator) -> list[str]:
+    return [f"{listing.base}-{listing.quote}" for listing in simulator.source.listings]
+
+
+def feed_of(simulator: Simulator, sink: RedisServer, symbols: list[str], **spec: Any) -> dict[str, Any]:
+    publishers = {"redisPubSub": {"url": sink.url}}
+    return manifest(simulator.ws_url, simulator.rest_url, symbols, CHANNELS, publishers, **spec)
+
+
+def sent_by(simulator: Simulator) -> list[dict[str, Any]]:
+    """The events of all that the simulator sent."""
+    assert isinstance(simulator.ledger, MemoryLedger)
+    symbols = {name.replace("-", ""): name for name in names_of(simulator)}
+    return [expected_event(text, symbols) for _, _, _, text in simulator.ledger]
+
+
+async def assert_exact(consumer: Consumer, simulator: Simulator) -> None:
+    """Every message of the ledger arrived, in order by stream, none twice."""
+    sent = by_stream(sent_by(simulator))
+
+    def received() -> dict[Any, list[Any]]:
+        return dict(by_stream([bare(e) for e in consumer.events if e["type"] != "gap"]))
+
+    await until(lambda: sum(map(len, received().values())) >= sum(map(len, sent.values())), "everything arrives")
+    assert received() == sent
+    assert_counted(consumer.events)
+    assert {e["reason"] for e in consumer.events if e["type"] == "gap"} <= {"started"}
+
+
+async def test_a_feed_becomes_shards_that_deliver_exactly_what_is_sent(
+    feeds: Feeds, sink: RedisServer, consumer: Consumer
+) -> None:
+    """And a symbol more restarts nothing, loses nothing, and leaves the feed's metadata alone."""
+    async with binance(41, rate=1000.0, host=feeds.cluster.host) as simulator:
+        names = names_of(simulator)
+        wanted = feed_of(simulator, sink, names[:40])
+        await asyncio.to_thread(feeds.apply, wanted)
+        await asyncio.to_thread(feeds.wait_ready, 80)
+        kubectl = feeds.cluster.kubectl
+        await asyncio.to_thread(
+            kubectl, "wait", "--for=condition=Ready", "marketfeed/feed", "-n", feeds.namespace, "--timeout=10s"
+        )
+        table = (await asyncio.to_thread(kubectl, "get", "marketfeeds", "-n", feeds.namespace)).split("\n")
+        assert table[0].split()[1:] == ["READY", "SHARDS", "CONNECTIONS", "STREAMS", "AGE"]
+        assert table[1].split()[:5] == ["feed", "True", "1", "1/1", "80/80"]
+        await simulator.emit(2000)
+        pods = {pod["metadata"]["uid"] for pod in feeds.pods()}
+        connections = set(simulator.connections)
+        simulator.resume()
+        before = time.monotonic()
+        await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names))
+        await asyncio.to_thread(feeds.wait_ready, 82)
+        print(f"subscribed after {time.monotonic() - before:.2f} s")
+        simulator.pause()
+        await simulator.emit(1000)
+        await assert_exact(consumer, simulator)
+        assert {pod["metadata"]["uid"] for pod in feeds.pods()} == pods
+        assert all(s["restartCount"] == 0 for pod in feeds.pods() for s in pod["status"]["containerStatuses"])
+        assert set(simulator.connections) == connections
+        assert simulator.violations == []
+        metadata = feeds.get()["metadata"]
+        assert not metadata.keys() & {"annotations", "labels", "finalizers", "ownerReferences"}, metadata
+        managers = {(f["manager"], f.get("subresource", "")) for f in metadata["managedFields"]}
+        assert managers == {("kubectl", ""), ("marketfeed-operator-status", "status")}
+        print(json.dumps(feeds.get()["status"]))
+
+
+async def test_what_is_deleted_by_hand_comes_back_and_what_is_quiet_is_not_written(
+    feeds: Feeds, sink: RedisServer, consumer: Consumer
+) -> None:
+    """Then the feed is deleted, and nothing is left."""
+    async with binance(4, rate=200.0, host=feeds.cluster.host, paused=False) as simulator:
+        feed = feed_of(simulator, sink, names_of(simulator))
+        await asyncio.to_thread(feeds.apply, feed)
+        await asyncio.to_thread(feeds.wait_ready, 8)
+        for kind in ("configmap", "deployment", "service", "networkpolicy"):
+            name = "feed-binance-spot-0" if kind in {"configmap", "deployment"} else "feed-shards"
+            before = set(await asyncio.to_thread(feeds.uids, kind))
+            await asyncio.to_thread(feeds.cluster.kubectl, "delete", kind, name, "-n", feeds.namespace)
+            await asyncio.to_thread(
+                feeds.wait, f"the {kind} is back", lambda kind=kind, before=before: set(feeds.uids(kind)) - before, 60.0
+            )
+        await asyncio.to_thread(feeds.wait_ready, 8)
+        versions = await asyncio.to_thread(feeds.versions, *WRITTEN)
+        received = len(consumer.events)
+        assert len(versions) == 8, versions
+        await asyncio.sleep(QUIET_S)  # nothing may happen: only time shows it
+        assert await asyncio.to_thread(feeds.versions, *WRITTEN) == versions
+        assert len(consumer.events) > received
+        await asyncio.to_thread(feeds.cluster.kubectl, "delete", "marketfeed", "feed", "-n", feeds.namespace)
+        await asyncio.to_thread(feeds.wait, "nothing is left", lambda: not feeds.left(), 60.0)
+
+
+async def test_a_refused_change_leaves_the_data_flowing(feeds: Feeds, sink: RedisServer, consumer: Consumer) -> None:
+    """A lost child is rebuilt meanwhile, and the mended spec is taken."""
+    async with binance(4, rate=200.0, host=feeds.cluster.host, paused=False) as simulator:
+        names = names_of(simulator)
+        await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names[:3]))
+        await asyncio.to_thread(feeds.wait_ready, 6)
+        pods = {pod["metadata"]["uid"] for pod in feeds.pods()}
+        bad = feed_of(simulator, sink, [*names, names[0]])  # twice the same: too dear for a rule of the API server
+        await asyncio.to_thread(feeds.apply, bad)
+        await asyncio.to_thread(feeds.wait, "it is refused", lambda: feeds.condition("Accepted") == "False")
+        assert (feeds.condition("Ready"), feeds.reason("Ready")) == ("False", "NotAccepted")
+        received = len(consumer.events)
+        await until(lambda: len(consumer.events) > received + 100, "data flows")
+        assert {pod["metadata"]["uid"] for pod in feeds.pods()} == pods
+        before = set(feeds.uids("configmap"))
+        await asyncio.to_thread(feeds.cluster.kubectl, "delete", "configmap", "feed-binance-spot-0", "-n", feeds.namespace)
+        await asyncio.to_thread(feeds.wait, "the ConfigMap is back", lambda: set(feeds.uids("configmap")) - before)
+        assert [event["type"] for event in feeds.events() if event["reason"] == "Invalid"] == ["Warning"]
+        await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names))
+        await asyncio.to_thread(feeds.wait_ready, 8)
+        assert {pod["metadata"]["uid"] for pod in feeds.pods()} == pods
+        await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names, paused=True))
+        await asyncio.to_thread(feeds.wait, "its pods are gone", lambda: not feeds.pods())
+        await asyncio.to_thread(feeds.wait, "it is paused", lambda: feeds.reason("Ready") == "Paused")
+        await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names))
+        await asyncio.to_thread(feeds.wait_ready, 8)

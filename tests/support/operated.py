@@ -1,0 +1,168 @@
+"""`marketfeed-operator` as a process of a test's own, and MarketFeeds on a test's cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster import Cluster, Object, condition
+from redis_server import HOST, free_port
+from waiting import wait_until
+
+KINDS = ("deployments.apps", "replicasets.apps", "controllerrevisions.apps", "configmaps", "services", "secrets")
+OTHERS = ("networkpolicies.networking.k8s.io", "poddisruptionbudgets.policy", "pods")
+
+
+class Operator:
+    """One operator for one namespace, from a kubeconfig as on a laptop."""
+
+    def __init__(self, folder: Path, cluster: Cluster, namespace: str, name: str = "operator") -> None:
+        self.port = free_port()
+        self._log = folder / f"{name}.log"
+        self._kubeconfig = cluster.kubeconfig
+        self._namespace = namespace
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start it; it says by `acts` that it does."""
+        command = [sys.executable, "-m", "marketfeed_operator.main", "--namespace", self._namespace]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--http", f"{HOST}:{self.port}", *options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "KUBECONFIG": str(self._kubeconfig)},
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        code = self._process.wait(timeout=30)
+        self._process = None
+        return code
+
+    def output(self) -> str:
+        """All that it wrote."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def get(self, path: str) -> str:
+        """What its own server answers; raises `OSError` where it does not."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=5) as reply:
+            return str(reply.read().decode())
+
+    def acts(self) -> bool:
+        """Whether it is the one that acts."""
+        try:
+            return "marketfeed_operator_leader 1.0" in self.get("/metrics")
+        except OSError:
+            return False
+
+
+class Feeds:
+    """MarketFeeds of one namespace, seen from outside."""
+
+    def __init__(self, cluster: Cluster, namespace: str, operator: Operator) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self._operator = operator
+
+    def apply(self, feed: Mapping[str, Any]) -> None:
+        self.cluster.apply(feed, namespace=self.namespace)
+
+    def get(self, name: str = "feed") -> Object:
+        """The feed; empty when there is none."""
+        return self.cluster.get(f"/apis/marketfeed.dev/v1alpha1/namespaces/{self.namespace}/marketfeeds/{name}") or {}
+
+    def condition(self, kind: str) -> str | None:
+        """The status of one of the feed's conditions, if it is of the current generation."""
+        feed = self.get()
+        current = feed and feed.get("status", {}).get("observedGeneration") == feed["metadata"]["generation"]
+        return condition(feed, kind) if current else None
+
+    def reason(self, kind: str) -> str | None:
+        """The reason of one of the feed's conditions."""
+        conditions = self.get().get("status", {}).get("conditions", [])
+        return next((c["reason"] for c in conditions if c["type"] == kind), None)
+
+    def streams(self) -> str | None:
+        """As the status has it: `80/80`."""
+        totals = self.get().get("status", {}).get("totals", {})
+        return totals.get("streams")
+
+    def wait_ready(self, streams: int, deadline_s: float = 60.0) -> None:
+        """Wait until the feed is ready with so many live streams."""
+        wanted = f"{streams}/{streams}"
+        self.cluster.wait(
+            lambda: self.condition("Ready") == "True" and self.streams() == wanted,
+            f"the feed is ready with {wanted}; status {self.get().get('status')}; operator {self._operator.output()[-3000:]}",
+            deadline_s,
+        )
+
+    def wait(self, what: str, seen: Any, deadline_s: float = 30.0) -> Any:
+        """Wait for a true value; the operator's log is told where it does not come."""
+        try:
+            return self.cluster.wait(seen, what, deadline_s)
+        except BaseException:
+            print(self._operator.output()[-5000:])
+            raise
+
+    def pods(self) -> list[Object]:
+        return self.cluster.pods(self.namespace, "marketfeed.dev/feed=feed")
+
+    def names(self, kind: str) -> list[str]:
+        """Objects of a kind that are the feed's."""
+        found = self.cluster.kubectl("get", kind, "-n", self.namespace, "-l", "marketfeed.dev/feed=feed", "-o", "name")
+        return found.split()
+
+    def uids(self, kind: str) -> list[str]:
+        """Of the feed's objects of a kind."""
+        path = "jsonpath={range .items[*]}{.metadata.uid} {end}"
+        selector = ["-n", self.namespace, "-l", "marketfeed.dev/feed=feed"]
+        return self.cluster.kubectl("get", kind, *selector, "-o", path).split()
+
+    def left(self) -> list[str]:
+        """Everything of the feed's that is there."""
+        return self.names(",".join((*KINDS, *OTHERS)))
+
+    def versions(self, *kinds: str) -> dict[str, str]:
+        """resourceVersion by object, of the feed and its children of these kinds."""
+        path = "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}"
+        found: dict[str, str] = {}
+        for selector in (["marketfeeds"], [",".join(kinds), "-l", "marketfeed.dev/feed=feed"]):
+            for line in self.cluster.kubectl("get", *selector, "-n", self.namespace, "-o", path).splitlines():
+                name, version = line.split()
+                found[name] = version
+        return found
+
+    def events(self) -> list[Object]:
+        """Kubernetes events about feeds."""
+        found = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/events")["items"]
+        return [event for event in found if event["involvedObject"]["kind"] == "MarketFeed"]
+
+
+def acting(operators: Sequence[Operator]) -> list[Operator]:
+    """Those that act."""
+    return [operator for operator in operators if operator.acts()]
+
+
+def wait_acting(operator: Operator, deadline_s: float = 30.0) -> None:
+    wait_until(operator.acts, f"the operator acts; {operator.output()[-2000:]}", deadline_s)
