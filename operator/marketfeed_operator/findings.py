@@ -47,7 +47,8 @@ class ShardView:
     entry: dict[str, Any]
     """Of `status.shards`."""
     well: bool
-    """Runs its newest assignment; every stream that is not refused is live, every required publisher is connected."""
+    """Runs its newest assignment and calls itself ready; every stream that is not refused is live, every required publisher is
+    connected."""
     current: bool
     """Runs its newest assignment, as far as is known."""
     findings: tuple[Finding, ...]
@@ -67,7 +68,12 @@ def view(assignment: Assignment, told: Told | None, before: Mapping[str, Any] | 
         return ShardView(name, _entry(assignment, {}), False, False, findings)
     entry = _entry(assignment, told)
     current = told.get("generation", 0) >= assignment.generation
-    well = current and _all_live(entry["streams"]) and not any(_down(assignment.publishers, told, required=True))
+    well = (
+        current
+        and entry["ready"]
+        and _all_live(entry["streams"])
+        and not any(_down(assignment.publishers, told, required=True))
+    )
     return ShardView(name, entry, well, current, tuple(_findings(assignment, told, entry, lasting)))
 
 
@@ -98,7 +104,10 @@ def _entry(assignment: Assignment, report: Mapping[str, Any]) -> dict[str, Any]:
 def _connections(assignment: Assignment) -> int:
     """Connections that the assignment's streams need."""
     market = catalogue.market(assignment.exchange, assignment.market)
-    by_url = Counter(stream_url(market, assignment.endpoint, c) for symbol in assignment.symbols for c in symbol.channels)
+    by_channel = Counter(channel for symbol in assignment.symbols for channel in symbol.channels)
+    by_url: Counter[str] = Counter()
+    for channel, streams in by_channel.items():
+        by_url[stream_url(market, assignment.endpoint, channel)] += streams
     return connections_needed(by_url.values(), assignment.limits.streams_per_connection, assignment.legs)
 
 

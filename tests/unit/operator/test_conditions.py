@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -214,6 +215,21 @@ def test_ready_is_of_the_current_generation_only(feed: Feed) -> None:
     feed.judge(report(wider))
     assert feed.told(READY) == ("True", "StreamsFresh")
     assert feed.of(READY)["observedGeneration"] == 2
+
+
+def test_a_shard_that_does_not_call_itself_ready_is_not(feed: Feed) -> None:
+    feed.judge(report(ready=False, reasons=["books not in sync: 1"]))
+    assert feed.told(READY) == ("False", "RollingOut")
+
+
+def test_many_shards_with_many_names_stay_within_what_etcd_takes() -> None:
+    shards = [assignment(number) for number in range(600)]
+    feed = Feed(*shards)
+    refused = [{"stream": f"trades:S{i}-USDT", "reason": "no " * 100} for i in range(50)]
+    names = [f"trades:LONGNAMEOFASYMBOL{i}-USDT" for i in range(50)]
+    told = feed.judge(*(report(shard, live=0, rejected=refused, stale=names) for shard in shards))
+    assert len(json.dumps(told)) < 1_000_000
+    assert told["shards"][0]["streams"]["stale"]
 
 
 def test_a_shard_that_still_carries_a_symbol_too_many_is_not_up_to_date(feed: Feed) -> None:
