@@ -165,6 +165,8 @@ class Grpc:
             pass  # the client left while it was being written to
         finally:
             self._wakers.discard(waker)
+            if self._closing:  # a client that is cut off looks like one that left
+                subscription.abandon()
             self._subscriptions.remove(subscription)
 
 

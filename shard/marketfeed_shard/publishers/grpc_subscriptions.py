@@ -95,11 +95,13 @@ class Subscription:
         self.handed()
 
     def abandon(self) -> None:
-        """The server goes away: the client misses what waits."""
-        self._waiting.extendleft(reversed(self._leaving))
+        """The server goes away: the client misses what waits, and nobody is left to tell it but an heir."""
+        for chunk in (*self._leaving, *self._waiting):
+            self._owner.dropped += chunk.count
+            self.size_bytes -= len(chunk.framed)
+            chunk.delivery.batch.abandon()
         self._leaving.clear()
-        while self._waiting:
-            self._drop()
+        self._waiting.clear()
 
     def oldest_s(self) -> float | None:
         """When the oldest event that waits, or is being written, entered."""

@@ -201,8 +201,9 @@ async def test_close_counts_what_a_client_did_not_take_in_time(feed: Feed) -> No
     async with running(feed, {"port": port, "maxAge": "60s"}) as publisher:
         await publisher.connected()
         async with client(port):
-            for _ in range(30):
+            for _ in range(300):  # in messages of their own: more than what lies between server and client holds
                 publisher.put(feed.batch(100, pad=300))
+                await asyncio.sleep(0)
             await publisher.close(0.05)
             report = publisher.report()
     assert report.dropped > 0
