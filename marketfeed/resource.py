@@ -56,14 +56,18 @@ class Endpoint(Model):
     rest: Address | None = None
     """http:// or https://, host, port and path prefix."""
     ws_public: Address | None = None
+    """In place of ws, for the public channels of an exchange that keeps them apart."""
     ws_market: Address | None = None
+    """In place of ws, for the market channels of an exchange that keeps them apart."""
     ws_business: Address | None = None
+    """In place of ws, for the business channels of an exchange that keeps them apart."""
 
 
 class LimitsSpec(Model):
     """The exchange's limits, tightened or raised to their ceiling."""
 
     streams_per_connection: int | None = None
+    """Streams that share one connection."""
     messages_per_second: float | None = None
     """Client messages on one connection."""
     connects_per_5_minutes: int | None = Field(default=None, alias="connectsPer5Minutes")
@@ -83,8 +87,9 @@ class Source(Model):
     """What to collect from one market of one exchange."""
 
     exchange: str
+    """Its name, such as binance."""
     market: str
-    """As the exchange has them."""
+    """One of the exchange's markets, such as spot."""
     symbols: tuple[str, ...] | None = None
     """BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd. Exactly one of symbols and symbolSelector."""
     symbol_selector: SymbolSelector | None = None
@@ -95,6 +100,7 @@ class Source(Model):
     backfill: bool = True
     """Fetch trades that were missed, over REST where the exchange has them."""
     transport: Literal["picows", "websockets"] = "picows"
+    """picows is the fast one; websockets has compression and SOCKS proxies."""
     proxy: Proxy | None = None
     endpoint: Endpoint | None = None
     limits: LimitsSpec | None = None
@@ -128,14 +134,21 @@ class Template(Model):
     resources: dict[str, Any] | None = None
     """Of the container, in place of those by the size of a shard."""
     node_selector: _Map | None = None
+    """As in a pod."""
     tolerations: _Objects | None = None
+    """As in a pod."""
     affinity: dict[str, Any] | None = None
+    """As in a pod."""
     priority_class_name: Text | None = None
+    """As in a pod."""
     image_pull_secrets: Annotated[tuple[dict[str, str], ...], Field(max_length=64)] | None = None
+    """As in a pod."""
     env: _Objects | None = None
+    """Of the container."""
     annotations: _Map | None = None
+    """Of the pods."""
     labels: _Map | None = None
-    """The operator's own come before these."""
+    """Of the pods; the operator's own come before these."""
 
 
 class MarketFeedSpec(Model):

@@ -39,7 +39,9 @@ class Redis(Publisher):
     url_from: FromSecret | None = None
     """The URL from a Secret, for one with credentials."""
     username: Text | None = None
+    """For a Redis with users; its password is passwordFrom."""
     password_from: FromSecret | None = None
+    """The password."""
     tls: Tls | None = None
     sentinel: Sentinel | None = None
     cluster: bool = False
@@ -68,6 +70,7 @@ class Sasl(Model):
     """Kafka credentials."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    """How the broker checks the password."""
     username_from: FromSecret
     password_from: FromSecret
 
@@ -90,6 +93,7 @@ class Grpc(Publisher):
     """A gRPC server in the shard: the live stream, with a snapshot first."""
 
     port: int = Field(default=9090, ge=1, le=65535)
+    """Where it listens."""
     slow_client: Literal["drop-oldest", "conflate", "disconnect"] = "drop-oldest"
     """What becomes of a client that does not keep up."""
     max_age: Seconds = 1.0

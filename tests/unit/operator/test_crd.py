@@ -87,6 +87,11 @@ def test_descriptions_are_the_docstrings_with_the_defaults() -> None:
     assert NODES["spec.publishers.grpc"]["description"].startswith("A gRPC server")
 
 
+def test_every_field_is_explained() -> None:
+    fields = [path for path in NODES if path.startswith(("spec", "status")) and not path.endswith("[]")]
+    assert [path for path in fields if not NODES[path].get("description")] == []
+
+
 def test_every_rule_has_a_sentence() -> None:
     rules = [rule for node in NODES.values() for rule in node.get("x-kubernetes-validations", ())]
     assert len(rules) > 20
