@@ -7,7 +7,7 @@ SHELL := bash
 BIN := .venv/bin
 export PYTHON ?= python3
 
-.PHONY: help setup servers test lint types imports unit integration demo bench docs proto lock clean
+.PHONY: help setup servers cluster test lint types imports unit integration demo bench docs proto lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do \
@@ -19,7 +19,10 @@ setup:  ## Virtual environment at .venv, packages, compiled kernel
 servers: setup
 	@scripts/setup.sh redis
 
-test: servers lint types imports unit integration  ## All of it: lint, types, arrows, unit and integration tests
+cluster: setup  ## A Kubernetes control plane for the tests: built once (6 minutes and more), kept in your cache
+	@scripts/cluster.sh
+
+test: lint types imports unit servers cluster integration  ## All of it: lint, types, arrows, unit and integration tests
 	@printf '\n== all passed ==\n'
 
 lint: setup  ## ruff: rules and format
@@ -40,7 +43,7 @@ unit: setup  ## Unit tests
 	@printf '\n== pytest: unit ==\n'
 	@$(BIN)/pytest -q tests/unit
 
-integration: servers  ## Integration tests, on real servers
+integration: servers cluster  ## Integration tests, on real servers and a real API server
 	@printf '\n== pytest: integration ==\n'
 	@$(BIN)/pytest -q tests/integration
 
@@ -50,8 +53,10 @@ demo: setup  ## Simulator, planner and shards here, shown live; DEMO_SECONDS=15 
 bench: servers  ## CPU time per message beside a plain Python collector's
 	@$(BIN)/marketfeed bench
 
-docs: setup  ## Write docs/events.md anew from marketfeed/events.py
+docs: setup  ## Write anew what is generated: docs/events.md, docs/conditions.md, crds/
 	@$(BIN)/python scripts/events_page.py >docs/events.md.new && mv docs/events.md.new docs/events.md
+	@$(BIN)/python scripts/conditions_page.py >docs/conditions.md.new && mv docs/conditions.md.new docs/conditions.md
+	@$(BIN)/python scripts/crds.py >crds/marketfeeds.yaml.new && mv crds/marketfeeds.yaml.new crds/marketfeeds.yaml
 
 proto: setup  ## Write marketfeed/v1 anew from proto/
 	@scripts/proto.sh

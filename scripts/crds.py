@@ -1,4 +1,4 @@
-"""Prints crds/marketfeeds.yaml: the CRD that marketfeed/resource.py gives. `make crds` writes it, a test compares it."""
+"""Prints crds/marketfeeds.yaml: the CRD that marketfeed/resource.py gives. `make docs` writes it, a test compares it."""
 
 from __future__ import annotations
 
