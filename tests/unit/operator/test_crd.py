@@ -32,7 +32,7 @@ NODES = dict(nodes(SCHEMA))
 
 def test_file_is_the_one_that_the_code_gives() -> None:
     printed = subprocess.run([sys.executable, ROOT / "scripts/crds.py"], check=True, capture_output=True, text=True).stdout
-    assert (ROOT / "crds/marketfeeds.yaml").read_text() == printed, "crds/marketfeeds.yaml is stale: run `make crds`"
+    assert (ROOT / "crds/marketfeeds.yaml").read_text() == printed, "crds/marketfeeds.yaml is stale: run `make docs`"
 
 
 def test_names_and_columns() -> None:
