@@ -21,8 +21,8 @@ from marketfeed.exchanges.exchange import Control
 from marketfeed_shard.attempts import Attempts
 from marketfeed_shard.bans import KeptBan
 from marketfeed_shard.connection.budget import Turns
-from marketfeed_shard.connection.manager import Manager, Settings, Topic
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.manager import Manager
+from marketfeed_shard.connection.ports import Loss, Settings, Topic
 from marketfeed_shard.http import HttpServer
 from marketfeed_shard.observe import Observer
 from marketfeed_shard.pipeline import Pipeline

@@ -11,8 +11,8 @@ from marketfeed.assignment import EffectiveLimits, Share
 from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Control, ControlKind
 from marketfeed_shard.connection.connection import Connection
-from marketfeed_shard.connection.manager import Manager, Settings, Topic
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.manager import Manager
+from marketfeed_shard.connection.ports import Loss, Settings, Topic
 
 MARKET = catalogue.market("binance", "spot")
 URL = "ws://exchange/stream"

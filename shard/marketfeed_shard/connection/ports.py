@@ -1,10 +1,14 @@
-"""What the connection manager asks of the outside: sockets to act on, and counters to read."""
+"""What the connection manager asks of the outside, and what it is told: wishes, settings, and why a socket ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+from marketfeed.assignment import Ban, EffectiveLimits, Share
+from marketfeed.exchanges.exchange import Closing, Market
+from marketfeed_shard.connection.budget import Turns
 
 
 class Sockets(Protocol):
@@ -71,6 +75,27 @@ class Streams(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """Where a stream is to be had."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the assignment says about connections."""
+
+    limits: EffectiveLimits
+    connects: Share
+    bans: tuple[Ban, ...]
+    stale_after_s: float
+    check_interval_s: float
+    turns: Turns | None = None
+    """When this shard may try to connect, where several share one attempt."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """Why a connection ended, or could not be made."""
 
@@ -80,3 +105,11 @@ class Loss:
     http_status: int | None = None
     """Of a refused handshake."""
     retry_after_s: float | None = None
+
+    def understood(self, market: Market) -> Closing:
+        """What it means by the rules of the exchange."""
+        if self.http_status is not None:
+            return market.refusal(self.http_status, self.retry_after_s)
+        if self.close_code is not None:
+            return market.closing(self.close_code, self.reason)
+        return Closing(reason=self.reason)

@@ -83,6 +83,10 @@ class Subscriptions:
         """Slots of the wanted streams."""
         return self._by_slot.keys()
 
+    def topics(self) -> Iterator[tuple[int, str]]:
+        """(slot, topic) of the wanted streams."""
+        return ((slot, subscription.topic) for slot, subscription in self._by_slot.items())
+
     def get(self, slot: int) -> Subscription | None:
         """The subscription of one stream, if it is wanted here."""
         return self._by_slot.get(slot)

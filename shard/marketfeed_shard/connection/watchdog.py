@@ -1,79 +1,104 @@
-"""Whether a stream is fresh, judged by its own pace; and when one that is silent is worth another subscription.
+"""Which streams are fresh, and which connections carry nothing. Decisions only; the manager acts on them.
 
-A quiet market is no fault: a stream counts as stale only when it is silent for much longer than it usually is. Decisions only;
-the caller counts messages and says what time it is.
+The two are kept apart: a connection may be open and silent, and a stream may be silent on a connection that is well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from enum import Enum, auto
 
-SHORTEST_PERIOD_S = 60.0
-"""No stream is taken for stale before."""
-LONGEST_PERIOD_S = 3600.0
-USUAL_INTERVALS = 20.0
-"""A stream is stale after so many of its usual intervals between messages."""
-FIRST_ATTEMPT_S = 30.0
-"""After a subscription that brought nothing."""
-LONGEST_WAIT_S = 1800.0
+from marketfeed_shard.connection.connection import Connection
+from marketfeed_shard.connection.ports import Streams
+from marketfeed_shard.connection.pulse import Pulse
+
 LONGEST_PATIENCE_S = 600.0
 
 
-def patience_s(before_s: float) -> float:
-    """How long a connection may be silent whose predecessor was replaced after being silent for so long."""
-    return min(2.0 * before_s, LONGEST_PATIENCE_S)
+class Verdict(Enum):
+    """What the watchdog finds of an open connection."""
+
+    WELL = auto()
+    SILENT = auto()
+    """It brought nothing for longer than it may: another one is to take over."""
+    EXPIRED = auto()
+    """The exchange is about to end it: another one is to take over."""
+    USELESS = auto()
+    """It was to take over, and brings neither data nor acknowledgements."""
 
 
-@dataclass(slots=True)
-class Pulse:
-    """One stream, from its subscription on."""
+class Watchdog:
+    """Looks at every stream and connection of a shard."""
 
-    counted: int
-    """Messages when it was last looked at."""
-    began_s: float
-    """First subscribed."""
-    began_count: int = 0
-    quiet_since_s: float = 0.0
-    """Last seen to deliver, or subscribed."""
-    stale: bool = False
-    _wait_s: float = FIRST_ATTEMPT_S
-    _attempt_s: float | None = None
-    """When the next attempt is due, after one that brought nothing; None: not before it is stale."""
+    def __init__(self, streams: Streams, stale_after_s: float) -> None:
+        self._streams = streams
+        self._pulses: dict[int, Pulse] = {}
+        self.stale_after_s = stale_after_s
+        """How long a connection may be silent that was not replaced for it just before."""
 
-    @classmethod
-    def subscribed(cls, messages: int, now_s: float) -> Pulse:
-        """A stream that is subscribed now: it has to prove itself."""
-        return cls(messages, now_s, messages, now_s, _wait_s=2.0 * FIRST_ATTEMPT_S, _attempt_s=now_s + FIRST_ATTEMPT_S)
+    # ---- streams -----------------------------------------------------------------------------------------------------
 
     @property
-    def proven(self) -> bool:
-        """Whether it delivered since it was subscribed."""
-        return self.counted > self.began_count
+    def slots(self) -> Collection[int]:
+        """The streams that it watches."""
+        return self._pulses.keys()
 
-    def period_s(self) -> float:
-        """How long it may be silent."""
-        messages = self.counted - self.began_count
-        usual_s = (self.quiet_since_s - self.began_s) / messages if messages else 0.0
-        return min(max(SHORTEST_PERIOD_S, USUAL_INTERVALS * usual_s), LONGEST_PERIOD_S)
+    def begin(self, slot: int, now_s: float) -> None:
+        """A stream is wanted: it has to prove itself."""
+        self._pulses[slot] = Pulse.subscribed(self._streams.messages(slot), now_s)
 
-    def look(self, messages: int, now_s: float) -> None:
-        """So many messages came so far."""
-        if messages != self.counted:
-            self.counted, self.quiet_since_s = messages, now_s
-            self.stale, self._wait_s, self._attempt_s = False, FIRST_ATTEMPT_S, None
-        elif self.proven and now_s - self.quiet_since_s > self.period_s():
-            self.stale = True
+    def forget(self, slot: int) -> None:
+        """A stream is wanted no more."""
+        del self._pulses[slot]
 
-    def wants_renewal(self, now_s: float) -> bool:
-        """Whether it should be subscribed again now."""
-        return now_s >= self._attempt_s if self._attempt_s is not None else self.stale
+    def reconnected(self, slots: Iterable[int], now_s: float) -> None:
+        """These are subscribed on a new socket."""
+        for slot in slots:
+            self._pulses[slot].reconnected(now_s)
 
-    def reconnected(self, now_s: float) -> None:
-        """It is subscribed on a new socket, which has to prove itself."""
-        self._attempt_s = now_s + FIRST_ATTEMPT_S
-        self._wait_s = max(self._wait_s, 2.0 * FIRST_ATTEMPT_S)
+    def look(self, now_s: float) -> None:
+        """Take every stream's pulse."""
+        for slot, pulse in self._pulses.items():
+            pulse.look(self._streams.messages(slot), now_s)
 
-    def renewed(self, now_s: float) -> None:
-        """It is subscribed again; if that brings nothing the next attempt waits twice as long."""
-        self._attempt_s = now_s + self._wait_s
-        self._wait_s = min(2.0 * self._wait_s, LONGEST_WAIT_S)
+    def stale(self) -> list[int]:
+        """Streams that are silent for longer than their nature explains."""
+        return [slot for slot, pulse in self._pulses.items() if pulse.stale]
+
+    def unproven(self) -> list[int]:
+        """Streams that delivered nothing since they were first subscribed."""
+        return [slot for slot, pulse in self._pulses.items() if self._streams.messages(slot) == pulse.began_count]
+
+    def silent(self, connection: Connection, now_s: float) -> list[int]:
+        """Streams of a connection that are acknowledged, silent, and worth another subscription now.
+
+        None where the connection itself is silent, or is to take over: then it is replaced, or its takeover asks again.
+        """
+        if connection.replaces is not None or now_s - connection.quiet_since_s >= self.stale_after_s:
+            return []
+        return [
+            slot for slot in connection.subscriptions.slots if self._pulses[slot].wants_renewal(now_s) and connection.live(slot)
+        ]
+
+    def renewed(self, slots: Iterable[int], now_s: float) -> None:
+        """These are subscribed again."""
+        for slot in slots:
+            self._pulses[slot].renewed(now_s)
+
+    # ---- connections -------------------------------------------------------------------------------------------------
+
+    def judge(self, connection: Connection, messages: int, now_s: float) -> Verdict:
+        """An open connection, which delivered so many messages. One that is found wanting has more patience from then on."""
+        if messages != connection.counted:
+            connection.counted, connection.quiet_since_s = messages, now_s
+            connection.patience_s = self.stale_after_s
+        impatient = now_s - connection.quiet_since_s >= connection.patience_s
+        if connection.replaces is not None:
+            verdict = Verdict.USELESS if impatient else Verdict.WELL
+        elif impatient and connection.subscriptions.slots:
+            verdict = Verdict.SILENT
+        else:
+            verdict = Verdict.EXPIRED if now_s >= connection.expires_s else Verdict.WELL
+        if verdict in {Verdict.USELESS, Verdict.SILENT}:
+            connection.patience_s = min(2.0 * connection.patience_s, LONGEST_PATIENCE_S)
+        return verdict

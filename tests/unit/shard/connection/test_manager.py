@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from marketfeed.assignment import Ban, EffectiveLimits, Share
 from marketfeed.exchanges.exchange import Control, ControlKind
 from marketfeed.report import ConnectionState
-from marketfeed_shard.connection.manager import Settings, Topic
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Loss, Settings, Topic
 
 
 def up(slots: int, **options: object) -> Exchange:
