@@ -6,6 +6,7 @@ second to start.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -153,7 +154,7 @@ class Cluster:
     def get(self, path: str) -> Any:
         """The JSON at a path of the API, such as `/api/v1/nodes`; nothing where there is no such object.
 
-        Raises `OSError` while the API server is away.
+        Raises `OSError` while the API server, or whom it asks, is away.
         """
         try:
             with urllib.request.urlopen(self.url + path, timeout=10, context=self._tls) as reply:
@@ -162,7 +163,8 @@ class Cluster:
             with error:
                 if error.code == 404:
                     return None
-                raise AssertionError(f"{path}: {error.code} {error.read().decode()}") from error
+                told = f"{path}: {error.code} {error.read().decode()}"
+                raise OSError(told) if error.code >= 500 else AssertionError(told) from error
 
     def kubectl(self, *words: str, stdin: str | None = None, kubeconfig: Path | None = None, check: bool = True) -> str:
         """What kubectl prints, as the administrator or another user; with `check` the test fails where it does."""
@@ -237,7 +239,7 @@ class Cluster:
         def found() -> Any:
             try:
                 return condition()
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return None
 
         return wait_until(found, what, deadline_s)

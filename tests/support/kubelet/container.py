@@ -27,10 +27,6 @@ PROGRAMS = Path(sys.executable).parent
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class UnsupportedError(Exception):
-    """The pod asks for what this kubelet cannot do."""
-
-
 def timestamp() -> str:
     """Now, as the API writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -98,31 +94,27 @@ class Place:
 
 
 async def start(pod: Object, container: Object, place: Place, folder: Path) -> Run:
-    """Start it; its output goes to `log` in the folder.
-
-    Raises `UnsupportedError`, `VolumeError` and what `UNREACHABLE` names.
-    """
-    command = [*container.get("command", ()), *container.get("args", ())]
-    if not container.get("command"):
-        raise UnsupportedError(f"container {container['name']} has no command: there is no image that would know one")
+    """Start it; its output goes to `log` in the folder. Raises `VolumeError` and what `UNREACHABLE` names."""
+    command = [*container["command"], *container.get("args", ())]
     variables = await _environment(pod, container, place)
     script = _script(pod, container, place, folder, [_expanded(word, variables) for word in command])
     # The outer shell's first child is the new namespace's first process; `unshare --fork` may forget which signal ended it.
-    outer = ["sh", "-c", 'sh -euc "$0"; exit $?', script]
+    outer = ["sh", "-c", f'{shlex.join(TETHERED)} sh -euc "$0" sh $$; exit $?', script]
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *TETHERED, "nsenter", f"--net={place.sandbox.namespace}", "unshare", "--mount", "--pid", *outer,
             env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    return Run(process, folder)
+    run = Run(process, folder)
+    while run.running and not run.pid:  # noqa: ASYNC110 - no event tells of the file
+        await asyncio.sleep(0.002)
+    return run
 
 
 async def _environment(pod: Object, container: Object, place: Place) -> dict[str, str]:
     host, port = place.api
     variables = {"PATH": f"{PROGRAMS}:{SYSTEM}", "HOSTNAME": pod["metadata"]["name"], "HOME": "/"}
     variables |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
-    if "envFrom" in container:
-        raise UnsupportedError(f"container {container['name']}: envFrom")
     for entry in container.get("env", ()):
         source = entry.get("valueFrom", {})
         value: str | None
@@ -132,8 +124,6 @@ async def _environment(pod: Object, container: Object, place: Place) -> dict[str
             value = await place.volumes.variable("secrets", source["secretKeyRef"])
         elif "configMapKeyRef" in source:
             value = await place.volumes.variable("configmaps", source["configMapKeyRef"])
-        elif source:
-            raise UnsupportedError(f"container {container['name']}: env {entry['name']} from {', '.join(source)}")
         else:
             value = _expanded(entry.get("value", ""), variables)
         if value is not None:
@@ -151,14 +141,13 @@ def _script(pod: Object, container: Object, place: Place, folder: Path, command:
     """What runs first in the new namespaces, and becomes the container's process in the end."""
     folder.mkdir(parents=True)
     quote = shlex.quote
-    # The host's number of this process, as long as /proc is still the host's.
-    lines = [f"read -r pid rest </proc/self/stat; echo $pid >{quote(f'{folder}/pid.new')}"]
-    lines += [f"mv {quote(f'{folder}/pid.new')} {quote(f'{folder}/pid')}", "mount -t proc proc /proc"]
+    # The host's number of this process, as long as /proc is still the host's. Its parent may be gone since: then so is this.
+    lines = ["read -r pid name state parent rest </proc/self/stat", '[ "$parent" = "$1" ]']
+    lines += [f"echo $pid >{quote(f'{folder}/pid.new')}", f"mv {quote(f'{folder}/pid.new')} {quote(f'{folder}/pid')}"]
+    lines += ["mount -t proc proc /proc"]
     mounts = sorted(container.get("volumeMounts", ()), key=lambda mount: str(mount["mountPath"]))
     lines += _places([Path(mount["mountPath"]) for mount in mounts], folder / "places")
     for mount in mounts:
-        if "subPath" in mount or "subPathExpr" in mount:
-            raise UnsupportedError(f"container {container['name']}: subPath")
         target = quote(mount["mountPath"])
         lines.append(f"mount --bind {quote(str(place.volumes.path(mount['name'])))} {target}")
         if mount.get("readOnly") or not _is_empty_dir(pod, mount["name"]):

@@ -30,12 +30,6 @@ class Verdict:
         return self.value
 
 
-def unsupported(container: dict[str, Any]) -> list[str]:
-    """Probes that cannot be made here."""
-    probes = {kind: container.get(kind) for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
-    return [kind for kind, probe in probes.items() if probe and not {"httpGet", "tcpSocket"} & probe.keys()]
-
-
 async def watch(container: dict[str, Any], address: str, started: Callable[[], None], ready: Callable[[bool], None]) -> str:
     """Probe until the container has to be killed; the name of the probe that failed.
 

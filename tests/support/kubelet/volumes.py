@@ -84,12 +84,10 @@ class Volumes:
             return await self._of_config_map(volume["configMap"], mode)
         if "secret" in volume:
             return await self._of_secret({**source, "name": source["secretName"]}, mode)
-        if "projected" in volume:
-            files: Files = {}
-            for part in source["sources"]:
-                files |= await self._projected(part, mode)
-            return files
-        raise VolumeError(f"volume {volume['name']}: this kubelet has no {', '.join(volume.keys() - {'name'})}")
+        files: Files = {}
+        for part in source["sources"]:
+            files |= await self._projected(part, mode)
+        return files
 
     async def _projected(self, part: Object, mode: int) -> Files:
         if "configMap" in part:
@@ -99,9 +97,7 @@ class Volumes:
         if "downwardAPI" in part:
             items = part["downwardAPI"]["items"]
             return {item["path"]: (field(self._pod, item["fieldRef"]["fieldPath"]).encode(), mode) for item in items}
-        if "serviceAccountToken" in part:
-            return await self._token(part["serviceAccountToken"], mode)
-        raise VolumeError(f"this kubelet projects no {', '.join(part)}")
+        return await self._token(part["serviceAccountToken"], mode)
 
     async def _token(self, wanted: Object, mode: int) -> Files:
         token, renewal = self._tokens.get(wanted["path"], (b"", 0.0))
