@@ -156,8 +156,8 @@ async def watch(
 
     `spawned`: called when kopf has taken the process's signals, to take them back.
     """
-    for name in ("kopf", "aiohttp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)  # each attempt of each watch; the Lease tells it once
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry(dispatcher, config),

@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cluster import Cluster, Object, condition
-from redis_server import HOST, free_port
-from waiting import wait_until
+from feed_run import Consumer, assert_counted, bare, by_stream, expected_event, manifest
+from redis_server import HOST, RedisServer, free_port
+from waiting import until, wait_until
 
+from marketfeed_simulator.ledger import MemoryLedger
+from marketfeed_simulator.server import Simulator
+
+CHANNELS = ("trades", "bbo")
 KINDS = ("deployments.apps", "replicasets.apps", "controllerrevisions.apps", "configmaps", "services", "secrets")
 OTHERS = ("networkpolicies.networking.k8s.io", "poddisruptionbudgets.policy", "pods")
 
@@ -157,6 +162,39 @@ class Feeds:
         """Kubernetes events about feeds."""
         found = self.cluster.get(f"/api/v1/namespaces/{self.namespace}/events")["items"]
         return [event for event in found if event["involvedObject"]["kind"] == "MarketFeed"]
+
+
+def names_of(simulator: Simulator) -> list[str]:
+    return [f"{listing.base}-{listing.quote}" for listing in simulator.source.listings]
+
+
+def feed_of(simulator: Simulator, sink: RedisServer, symbols: list[str], **spec: Any) -> dict[str, Any]:
+    publishers = {"redisPubSub": {"url": sink.url}}
+    return manifest(simulator.ws_url, simulator.rest_url, symbols, CHANNELS, publishers, **spec)
+
+
+def sent_by(simulator: Simulator) -> list[dict[str, Any]]:
+    """The events of all that the simulator sent."""
+    assert isinstance(simulator.ledger, MemoryLedger)
+    symbols = {name.replace("-", ""): name for name in names_of(simulator)}
+    return [expected_event(text, symbols) for _, _, _, text in simulator.ledger]
+
+
+async def assert_exact(consumer: Consumer, simulator: Simulator, last: Sequence[str] = ()) -> None:
+    """Every message of the ledger arrived, in order by stream, none twice.
+
+    `last`: symbols that were subscribed to the end; of others, nothing is expected. Without them: all.
+    """
+    sent = {s: e for s, e in by_stream(sent_by(simulator)).items() if not last or s[1] in last}
+
+    def received() -> dict[Any, list[Any]]:
+        found = by_stream([bare(e) for e in consumer.events if e["type"] != "gap"])
+        return {s: e for s, e in found.items() if not last or s[1] in last}
+
+    await until(lambda: sum(map(len, received().values())) >= sum(map(len, sent.values())), "everything arrives")
+    assert received() == sent
+    assert_counted(consumer.events)
+    assert {e["reason"] for e in consumer.events if e["type"] == "gap"} <= {"started"}
 
 
 def acting(operators: Sequence[Operator]) -> list[Operator]:
