@@ -16,6 +16,8 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.resource import Endpoint, Proxy, Publishers, Watchdog
 
 VERSION = 1
+HTTP_PORT = 8080
+"""Where a shard in a pod serves /status, /metrics and its probes."""
 
 
 class _Part(BaseModel):

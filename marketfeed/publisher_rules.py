@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marketfeed.addresses import host_port_fault, url_fault
+from marketfeed.assignment import HTTP_PORT
 from marketfeed.problem import Problem, near
 from marketfeed.resource import Publishers
 from marketfeed.values import section, text, texts
@@ -28,6 +29,10 @@ def publisher_problems(publishers: Mapping[str, Any]) -> Iterator[Problem]:
             yield from _template(text(publishers[kind].get(template)), f"{path}.{kind}.{template}")
     if isinstance(publishers.get("kafka"), Mapping):
         yield from _kafka(publishers["kafka"], f"{path}.kafka")
+    if section(publishers.get("grpc")).get("port") == HTTP_PORT:
+        yield Problem(
+            f"{path}.grpc.port", f"is {HTTP_PORT}, where each shard serves its status", "choose another, such as 9090"
+        )
     for kind in KINDS:
         tls = section(publishers.get(kind)).get("tls")
         if isinstance(tls, Mapping):

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 from kubernetes.aio.client import ApiClient, Configuration
 
+from marketfeed.assignment import HTTP_PORT
 from marketfeed_operator import errors, kinds
 from marketfeed_operator.errors import ClusterError, NoReportError, NotFoundError, UnreachableError
 from marketfeed_operator.kinds import Kind
@@ -18,7 +19,6 @@ CHILDREN_MANAGER: Final = "marketfeed-operator"
 STATUS_MANAGER: Final = "marketfeed-operator-status"
 TIMEOUT_S: Final = 10.0
 STATUS_TIMEOUT_S: Final = 2.0
-STATUS_PORT: Final = 8080
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _CONNECTION: Final = (aiohttp.ClientError, TimeoutError, OSError)
@@ -101,7 +101,7 @@ class Cluster:
             if self._in_cluster:
                 body = await self._direct(pod["status"]["podIP"])
             else:
-                name = quote(f"http:{metadata['name']}:{STATUS_PORT}")
+                name = quote(f"http:{metadata['name']}:{HTTP_PORT}")
                 path = kinds.POD.path(metadata["namespace"], name, "proxy") + "/status"
                 body = await self._call("GET", path, timeout_s=STATUS_TIMEOUT_S)
             found = orjson.loads(body)
@@ -118,7 +118,7 @@ class Cluster:
     async def _direct(self, host: str) -> bytes:
         place = f"[{host}]" if ":" in host else host
         try:
-            async with self._pods.get(f"http://{place}:{STATUS_PORT}/status") as answer:
+            async with self._pods.get(f"http://{place}:{HTTP_PORT}/status") as answer:
                 if answer.status != 200:
                     raise NoReportError(f"its /status answered {answer.status}")
                 return await answer.read()

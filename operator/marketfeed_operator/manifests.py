@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from marketfeed.assignment import Assignment
+from marketfeed.assignment import HTTP_PORT, Assignment
 from marketfeed.planner import Plan
 from marketfeed.resource import API_VERSION, KIND, MarketFeed
-from marketfeed_operator.pods import GRPC, HTTP, HTTP_PORT, pod_template
+from marketfeed_operator.pods import GRPC, HTTP, pod_template
 
 FEED_LABEL: Final = "marketfeed.dev/feed"
 SHARD_LABEL: Final = "marketfeed.dev/shard"

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import orjson
 
-from marketfeed.assignment import Assignment
+from marketfeed.assignment import HTTP_PORT, Assignment
 from marketfeed.exchanges import catalogue
 from marketfeed.resource import MarketFeedSpec, Publisher, Sharding
 from marketfeed.rollout import READ_AGAIN
 
 HTTP: Final = "http"
-HTTP_PORT: Final = 8080
+
 GRPC: Final = "grpc"
 SETTINGS_ANNOTATION: Final = "marketfeed.dev/settings"
 """On the pod's template: a digest of what a running shard does not take from a changed assignment."""

@@ -318,6 +318,7 @@ def _publishers() -> Iterator[Case]:
     half, pair = {"certFrom": SECRET}, {"certFrom": SECRET, "keyFrom": SECRET}
     yield Case("certificate without its key", "cel", at, {**kafka, "tls": half}, {**kafka, "tls": pair}, "certFrom and keyFrom")
     grpc = f"{PUBLISHERS}/grpc"
+    yield Case("gRPC at the shards' own port", "operator", grpc, {"port": 8080}, {"port": 9090}, "serves its status")
     yield Case("server without a certificate", "cel", grpc, {"tls": {"clientCaFrom": SECRET}}, {"tls": pair}, "no certificate")
     for field, bad, good in (
         ("port", 0, 1),
