@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,8 +20,8 @@ from typing import Any
 
 import yaml
 from bridge import Bridge
-from control_plane import PROGRAMS, ControlPlane, Server, programs
-from supervised import alive
+from control_plane import PROGRAMS, ControlPlane, programs
+from nodes import Nodes
 from waiting import wait_until
 
 Object = dict[str, Any]
@@ -52,11 +51,11 @@ class Cluster:
         """The folder is for all of its files; what every pod wrote stays there, under `nodes`."""
         self._folder = folder
         self._programs = programs()
-        self._nodes: dict[str, Server] = {}
         self._bridge = Bridge()
         self.host = str(self._bridge.host)
         """The address of this machine that pods reach: for simulators, Redis and the like."""
         self.control_plane = ControlPlane(folder, self._bridge, self._programs)
+        self._nodes = Nodes(folder / "nodes", self._bridge, self.control_plane)
         self.url = self.control_plane.url
         self.kubeconfig = self.control_plane.admin
         """Of one who may do everything."""
@@ -69,16 +68,13 @@ class Cluster:
         self.control_plane.start()
         names = [f"node-{number}" for number in range(1, nodes + 1)]
         for name in names:
-            self._launch(name)
+            self._nodes.launch(name, self.version)
         for name in names:
             self._wait_for_node(name)
 
     def stop(self) -> None:
         """Whatever state it is in; nothing is left but the files."""
-        for node in self._nodes.values():
-            if node.running:
-                node.stop()
-        self._nodes.clear()
+        self._nodes.stop()
         self.control_plane.stop()
         self._bridge.close()
 
@@ -86,9 +82,8 @@ class Cluster:
         """Start what a test has stopped and left so."""
         if not self.control_plane.ready():
             self.restart_apiserver()
-        for name, node in list(self._nodes.items()):
-            if not node.running:
-                self.start_node(name)
+        for name in self._nodes.ended():
+            self.start_node(name)
 
     def stop_apiserver(self) -> None:
         """As a crash does."""
@@ -106,33 +101,12 @@ class Cluster:
 
     def start_node(self, name: str) -> None:
         """Start `node-1` to `node-3`, or start it again; returns when it is ready. Pods that it has are started anew."""
-        self._launch(name)
+        self._nodes.launch(name, self.version)
         self._wait_for_node(name)
-
-    def _launch(self, name: str) -> None:
-        pods = self._bridge.node(int(name.removeprefix("node-")))
-        if name not in self._nodes:
-            self._bridge.add(pods[0])
-        folder = self._folder / "nodes" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        options = {
-            "kubeconfig": self.control_plane.user(f"system:node:{name}", "system:nodes"),
-            "name": name,
-            "version": self.version,
-            "bridge": self._bridge.name,
-            "gateway": self._bridge.host,
-            "prefix-length": self._bridge.network.prefixlen,
-            "pods": pods,
-            "folder": folder,
-        }
-        command = [sys.executable, "-m", "kubelet", *(f"--{key}={value}" for key, value in options.items())]
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-        self._nodes[name] = Server(command, self._folder / f"{name}.log", env)
 
     def _wait_for_node(self, name: str) -> None:
         def ready() -> bool:
-            node = self._nodes[name]
-            assert node.running, f"{name} ended by itself: {node.tail()}"
+            self._nodes.assert_running(name)
             found = self.get(f"/api/v1/nodes/{name}") or {}
             tainted = found.get("spec", {}).get("taints", [])
             return bool(found) and condition(found, "Ready") == "True" and not tainted
@@ -141,8 +115,7 @@ class Cluster:
 
     def kill_node(self, name: str) -> None:
         """As a power cut does: its pods' processes are gone, and nobody tells the API server."""
-        self._nodes[name].kill()
-        wait_until(lambda: not self._processes(f"{name}/*"), f"no process of {name} is left")
+        self._nodes.kill(name)
 
     # ---- objects -----------------------------------------------------------------------------------------------------
 
@@ -222,16 +195,11 @@ class Cluster:
 
     def processes(self, namespace: str) -> list[int]:
         """First processes of all containers of a namespace's pods, those that run."""
-        return self._processes(f"*/{namespace}_*")
-
-    def _processes(self, pods: str) -> list[int]:
-        files = (self._folder / "nodes").glob(f"{pods}/*/*/pid")
-        return [number for number in (int(file.read_text()) for file in files) if _in_pod(number)]
+        return self._nodes.processes(f"*/{namespace}_*")
 
     def log(self, namespace: str, pod: str) -> str:
         """All that the containers of a pod wrote, their runs one after the other."""
-        logs = sorted((self._folder / "nodes").glob(f"*/{namespace}_{pod}_*/*/*/log"))
-        return "".join(log.read_text(errors="replace") for log in logs)
+        return self._nodes.log(f"*/{namespace}_{pod}_*")
 
     def wait(self, condition: Callable[[], Any], what: str, deadline_s: float = 30.0) -> Any:
         """Wait for a true value and return it; an API server that is away counts as none."""
@@ -249,14 +217,6 @@ def condition(found: Object, kind: str) -> str | None:
     """The status of one of an object's conditions: `True`, `False`, `Unknown`, or nothing where it has no such."""
     conditions = found.get("status", {}).get("conditions", [])
     return next((str(entry["status"]) for entry in conditions if entry["type"] == kind), None)
-
-
-def _in_pod(pid: int) -> bool:
-    """Whether a process runs whose number was a pod's process's, and is it still: one of ours would share our network."""
-    try:
-        return alive(pid) and Path(f"/proc/{pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
-    except OSError:  # it is about to end
-        return alive(pid)
 
 
 def pid(pod: Object) -> int:

@@ -10,6 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import trustme
@@ -40,20 +41,25 @@ def programs() -> dict[str, Path]:
     return found
 
 
+_STARTER = ThreadPoolExecutor(1)
+"""A process is told when the thread ends that started it: this one lives as long as this process, the test's may not."""
+
+
 class Server:
     """A process that does not outlive this one; its output is in a file."""
 
     def __init__(self, command: Sequence[str | Path], log: Path, env: dict[str, str] | None = None) -> None:
         self.log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = _STARTER.submit(
+                subprocess.Popen[bytes],
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
                 start_new_session=True,
-            )
+            ).result()
 
     @property
     def pid(self) -> int:
