@@ -19,7 +19,7 @@ class Rollout:
     stop: tuple[str, ...]
     """Shards that are no longer planned."""
     first: tuple[Assignment, ...]
-    """Shards that give something up: to be confirmed before the next step."""
+    """Shards that give something up, with nothing that they did not have: to be confirmed before the next step."""
     then: tuple[Assignment, ...]
     """Shards that get something."""
     start: tuple[Assignment, ...]
@@ -29,17 +29,43 @@ class Rollout:
 def rollout(running: Mapping[str, Assignment], planned: Sequence[Assignment]) -> Rollout:
     """From what runs to what is planned."""
     names = {a.shard for a in planned}
-    changed = [a for a in planned if a.shard in running and a != running[a.shard]]
-    first = tuple(a for a in changed if _gives_up(running[a.shard], a))
-    then = tuple(a for a in changed if a not in first)
+    first: list[Assignment] = []
+    then: list[Assignment] = []
+    for after in planned:
+        before = running.get(after.shard)
+        if before is None or before == after:
+            continue
+        if not _gives_up(before, after):
+            then.append(after)
+            continue
+        kept = _kept(before, after)
+        first.append(kept)
+        if kept != after:
+            then.append(after.model_copy(update={"generation": after.generation + 1}))
     start = tuple(a for a in planned if a.shard not in running)
-    return Rollout(tuple(name for name in running if name not in names), first, then, start)
+    return Rollout(tuple(name for name in running if name not in names), tuple(first), tuple(then), start)
 
 
 def _gives_up(before: Assignment, after: Assignment) -> bool:
-    had = {(s.symbol, c) for s in before.symbols for c in s.channels}
-    has = {(s.symbol, c) for s in after.symbols for c in s.channels}
-    return not had <= has or after.connects.count / after.connects.seconds < before.connects.count / before.connects.seconds
+    return not _streams(before) <= _streams(after) or _attempts(after) < _attempts(before)
+
+
+def _kept(before: Assignment, after: Assignment) -> Assignment:
+    """Of the assignment after, only what the shard had before: what it is to get, another one may still have."""
+    had = _streams(before)
+    symbols = [(s, tuple(c for c in s.channels if (s.symbol, c) in had)) for s in after.symbols]
+    kept = tuple(s.model_copy(update={"channels": channels}) for s, channels in symbols if channels)
+    connects = before.connects if _attempts(before) < _attempts(after) else after.connects
+    return after.model_copy(update={"symbols": kept, "connects": connects})
+
+
+def _streams(assignment: Assignment) -> set[tuple[str, str]]:
+    return {(s.symbol, c) for s in assignment.symbols for c in s.channels}
+
+
+def _attempts(assignment: Assignment) -> float:
+    """Connection attempts per second."""
+    return assignment.connects.count / assignment.connects.seconds
 
 
 def starts_anew(before: Assignment, after: Assignment) -> bool:

@@ -126,11 +126,10 @@ class Election:
         try:
             async with asyncio.timeout(CALL_S):
                 ours = await self._take()
-        except ConflictError:  # somebody was faster; who, the next attempt will see
+        except ConflictError:  # somebody was faster, or only touched it: who has it now?
             self._lease = None
-            if self._renewed_s is not None:
-                raise
-            return False
+            async with asyncio.timeout(CALL_S):
+                ours = await self._take()
         self._renewed_s = begun_s if ours else None
         return ours
 

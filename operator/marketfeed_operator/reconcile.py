@@ -140,17 +140,17 @@ class Reconciler:
     async def _carry_out(
         self, state: FeedState, feed: MarketFeed, there: Children, running: Mapping[str, Assignment]
     ) -> float | None:
-        desired = manifests.children(feed, state.owner, state.plan, self._options)
+        todo = await self._steps(state, there, running)
+        now = replace(state.plan, assignments=todo.write)
         shards: dict[str, list[dict[str, Any]]] = {}
         common: list[dict[str, Any]] = []
-        for manifest in desired:
+        for manifest in manifests.children(feed, state.owner, now, self._options):
             shard = manifest["metadata"]["labels"].get(SHARD_LABEL)
             (common if shard is None else shards.setdefault(shard, [])).append(manifest)
         await there.ensure_secret()
         for manifest in common:
             await there.ensure(manifest)
         await there.prune(common)
-        todo = await self._steps(state, there, running)
         for shard in todo.drop:
             log.info("%s: %s goes", state.owner.name, shard)
             await there.drop_shard(shard)

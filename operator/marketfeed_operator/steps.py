@@ -34,17 +34,18 @@ def steps(
     """From what runs to what is planned.
 
     `running`: by shard, what its ConfigMap assigns. `unsettled`: those of them that have not said yet that they read it.
-    `lingering`: shards that do not run any more, or are to go, and still have pods.
+    `lingering`: shards that are not to run, or have no Deployment, and still have pods.
     """
     todo = rollout(running, planned)
-    waiting = {*todo.first, *todo.then, *todo.start}
-    as_they_are = tuple(a for a in planned if a not in waiting)
-    givers = {a.shard for a in todo.first} | set(unsettled) | set(lingering)
+    changing = {a.shard for a in (*todo.first, *todo.then, *todo.start)}
+    as_they_are = tuple(a for a in planned if a.shard not in changing)
+    reduced = {a.shard for a in todo.first}
+    givers = reduced.union(todo.stop, unsettled, lingering)
     markets = {a.shard: (a.exchange, a.market) for a in (*running.values(), *planned)}
 
     def held(assignment: Assignment) -> bool:
         own = (assignment.exchange, assignment.market)
-        if assignment.shard in lingering:
+        if assignment.shard in lingering or assignment.shard in reduced:
             return True
         return any(shard != assignment.shard and markets.get(shard, own) == own for shard in givers)
 

@@ -55,3 +55,12 @@ def test_symbols_shares_and_the_watchdog_restart_nothing() -> None:
 )
 def test_what_a_running_shard_cannot_take_starts_it_anew(change: dict[str, object]) -> None:
     assert starts_anew(assignment(), assignment().model_copy(update=change))
+
+
+def test_a_shard_that_gives_and_gets_gives_first() -> None:
+    running = {a.shard: a for a in (assignment(0, "AB", attempts=100), assignment(1, "C", attempts=100))}
+    steps = rollout(running, [assignment(0, "AC", attempts=150), assignment(1, "B", attempts=50)])
+    assert [[s.symbol for s in a.symbols] for a in steps.first] == [["A-USDT"], []]
+    assert [a.connects.count for a in steps.first] == [100, 50]
+    assert [[s.symbol for s in a.symbols] for a in steps.then] == [["A-USDT", "C-USDT"], ["B-USDT"]]
+    assert [a.generation for a in (*steps.first, *steps.then)] == [1, 1, 2, 2]
