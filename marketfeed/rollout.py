@@ -38,7 +38,8 @@ def rollout(running: Mapping[str, Assignment], planned: Sequence[Assignment]) ->
         if not _gives_up(before, after):
             then.append(after)
             continue
-        kept = _kept(before, after)
+        others = [a for a in (*running.values(), *planned) if a.shard != after.shard and _market(a) == _market(after)]
+        kept = _kept(before, after, others)
         first.append(kept)
         if kept != after:
             then.append(after.model_copy(update={"generation": after.generation + 1}))
@@ -50,13 +51,17 @@ def _gives_up(before: Assignment, after: Assignment) -> bool:
     return not _streams(before) <= _streams(after) or _attempts(after) < _attempts(before)
 
 
-def _kept(before: Assignment, after: Assignment) -> Assignment:
-    """Of the assignment after, only what the shard had before: what it is to get, another one may still have."""
-    had = _streams(before)
-    symbols = [(s, tuple(c for c in s.channels if (s.symbol, c) in had)) for s in after.symbols]
+def _kept(before: Assignment, after: Assignment, others: Sequence[Assignment]) -> Assignment:
+    """The assignment after without what others may still have: streams that they carried, attempts that they had."""
+    theirs = {stream for other in others for stream in _streams(other)} - _streams(before)
+    symbols = [(s, tuple(c for c in s.channels if (s.symbol, c) not in theirs)) for s in after.symbols]
     kept = tuple(s.model_copy(update={"channels": channels}) for s, channels in symbols if channels)
-    connects = before.connects if _attempts(before) < _attempts(after) else after.connects
+    connects = before.connects if others and _attempts(before) < _attempts(after) else after.connects
     return after.model_copy(update={"symbols": kept, "connects": connects})
+
+
+def _market(assignment: Assignment) -> tuple[str, str]:
+    return assignment.exchange, assignment.market
 
 
 def _streams(assignment: Assignment) -> set[tuple[str, str]]:

@@ -64,3 +64,11 @@ def test_a_shard_that_gives_and_gets_gives_first() -> None:
     assert [a.connects.count for a in steps.first] == [100, 50]
     assert [[s.symbol for s in a.symbols] for a in steps.then] == [["A-USDT", "C-USDT"], ["B-USDT"]]
     assert [a.generation for a in (*steps.first, *steps.then)] == [1, 1, 2, 2]
+
+
+def test_what_nobody_else_has_is_had_at_once() -> None:
+    """A symbol in the place of another one."""
+    running = {a.shard: a for a in (assignment(0, "AB", attempts=100), assignment(1, "C"))}
+    steps = rollout(running, [assignment(0, "AD", attempts=100), assignment(1, "C")])
+    assert [[s.symbol for s in a.symbols] for a in steps.first] == [["A-USDT", "D-USDT"]]
+    assert steps.then == ()
