@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -101,7 +100,7 @@ class Cluster:
             if self._in_cluster:
                 body = await self._direct(pod["status"]["podIP"])
             else:
-                name = quote(f"http:{metadata['name']}:{HTTP_PORT}")
+                name = f"http:{metadata['name']}:{HTTP_PORT}"
                 path = kinds.POD.path(metadata["namespace"], name, "proxy") + "/status"
                 body = await self._call("GET", path, timeout_s=STATUS_TIMEOUT_S)
             found = orjson.loads(body)

@@ -34,10 +34,15 @@ class FakeCluster:
 
     async def list(self, kind: Kind, namespace: str | None, labels: str | None = None) -> list[Object]:
         key, _, value = (labels or "").partition("=")
+
+        def picked(obj: Object) -> bool:
+            found = obj["metadata"].get("labels", {}).get(key)
+            return not key or (found is not None and value in ("", found))
+
         return [
             copy.deepcopy(obj)
-            for (k, ns, _), obj in sorted(self.objects.items())
-            if k == kind.name and namespace in (None, ns) and (not key or obj["metadata"].get("labels", {}).get(key) == value)
+            for (name, ns, _), obj in sorted(self.objects.items())
+            if name == kind.name and namespace in (None, ns) and picked(obj)
         ]
 
     async def apply(self, manifest: Mapping[str, Any]) -> Object:
