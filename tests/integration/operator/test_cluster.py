@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cluster import Cluster, Object, condition, pid
+from objects import SYMBOLS, assignment, deployment
 from simulated import SimulatorProcess
 from supervised import alive
 
-from marketfeed.assignment import Assignment
-
-LABELS = {"app": "shard"}
 RATE = 200
-SYMBOLS = ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
 
 
 @pytest.fixture
@@ -27,71 +22,6 @@ def exchange(tmp_path: Path, cluster: Cluster) -> Iterator[SimulatorProcess]:
     simulator.start("--symbols", ",".join(SYMBOLS), "--rate", str(RATE))
     yield simulator
     simulator.kill()
-
-
-def assignment(exchange: SimulatorProcess, symbols: int, generation: int = 1) -> Object:
-    """A ConfigMap with the first of the exchange's symbols."""
-    content = {
-        "generation": generation,
-        "feed": "feed",
-        "shard": "shard",
-        "exchange": "binance",
-        "market": "spot",
-        "symbols": [{"symbol": s, "native": s.replace("-", ""), "channels": ["trades"]} for s in SYMBOLS[:symbols]],
-        "endpoint": {"ws": exchange.ws_url, "rest": exchange.rest_url},
-        "limits": {"streamsPerConnection": 900, "messagesPerSecond": 5.0},
-        "connects": {"count": 300, "seconds": 300.0},
-        "publishers": {"grpc": {"port": 9090}},
-    }
-    text = Assignment.model_validate(content).dumps().decode()
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shard"}, "data": {"assignment.json": text}}
-
-
-def deployment(replicas: int = 1, **spec: Any) -> Object:
-    """The real shard, as `restricted` asks for it; `spec` adds to its pods'."""
-    healthy = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1}
-    shard = {
-        "name": "shard",
-        "image": "shard",
-        "command": ["marketfeed-shard"],
-        "args": [
-            *("--assignment", "/etc/marketfeed/assignment/assignment.json"),
-            *("--state", "/var/lib/marketfeed/state", "--http", "0.0.0.0:8080"),
-        ],
-        "ports": [{"name": "http", "containerPort": 8080}],
-        "startupProbe": {**healthy, "failureThreshold": 60},
-        "livenessProbe": {**healthy, "failureThreshold": 3},
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "assignment", "mountPath": "/etc/marketfeed/assignment"},
-            {"name": "state", "mountPath": "/var/lib/marketfeed/state"},
-        ],
-    }
-    pods = {
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "terminationGracePeriodSeconds": 20,
-        "volumes": [{"name": "assignment", "configMap": {"name": "shard"}}, {"name": "state", "emptyDir": {}}],
-        "containers": [shard],
-        **spec,
-    }
-    template = {"metadata": {"labels": LABELS}, "spec": pods}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "shard"},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": LABELS},
-            "strategy": {"type": "Recreate"},
-            "template": template,
-        },
-    }
 
 
 def ready_pod(cluster: Cluster, namespace: str) -> Object:
@@ -135,10 +65,8 @@ def test_a_changed_config_map_reaches_the_process_when_the_pod_is_annotated(
 ) -> None:
     namespace, name = shard["metadata"]["namespace"], shard["metadata"]["name"]
     cluster.apply(assignment(exchange, 3, generation=2), namespace=namespace)
-    began = time.monotonic()
     cluster.kubectl("annotate", "pod", name, "-n", namespace, "marketfeed.dev/generation=2")
     cluster.wait(lambda: live(cluster, shard) == 3, "the streams of the new assignment are live", 10.0)
-    print(f"live {time.monotonic() - began:.2f} s after the annotation")
     assert ready_pod(cluster, namespace)["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
@@ -168,10 +96,10 @@ def test_a_process_that_hangs_is_killed_for_its_liveness_probe(cluster: Cluster,
     namespace = shard["metadata"]["namespace"]
     cluster.apply(deployment(terminationGracePeriodSeconds=1), namespace=namespace)
     cluster.wait(lambda: ready_pod(cluster, namespace)["metadata"]["uid"] != shard["metadata"]["uid"], "the new pod is there")
-    pod = ready_pod(cluster, namespace)
-    os.kill(pid(pod), signal.SIGSTOP)
+    process = pid(ready_pod(cluster, namespace))
+    os.kill(process, signal.SIGSTOP)
     cluster.wait(lambda: condition(cluster.pods(namespace)[0], "Ready") == "False", "it is not ready any more")
-    cluster.wait(lambda: not alive(pid(pod)), "it is killed")
+    cluster.wait(lambda: not alive(process), "it is killed")
     assert ready_pod(cluster, namespace)["status"]["containerStatuses"][0]["restartCount"] == 1
 
 
@@ -212,40 +140,6 @@ def test_a_restarted_node_starts_its_pods_anew(cluster: Cluster, shard: Object) 
     cluster.start_node(shard["spec"]["nodeName"])
     cluster.wait(lambda: ready_pod(cluster, namespace)["status"]["containerStatuses"][0]["restartCount"] == 1, "it runs again")
     assert ready_pod(cluster, namespace)["metadata"]["uid"] == shard["metadata"]["uid"]
-
-
-IN_A_POD = """
-import os, pathlib, ssl, urllib.request
-folder = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
-context = ssl.create_default_context(cafile=folder / "ca.crt")
-url = "https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}/api/v1/namespaces/".format(**os.environ)
-request = urllib.request.Request(url + (folder / "namespace").read_text() + "/pods")
-request.add_header("Authorization", "Bearer " + (folder / "token").read_text())
-print(len(urllib.request.urlopen(request, context=context).read()), "bytes, asked from", os.environ["POD_IP"])
-"""
-
-
-def test_a_pod_reaches_the_api_server_with_its_service_account(cluster: Cluster, namespace: str) -> None:
-    cluster.kubectl(
-        "create", "rolebinding", "view", "--clusterrole=view", f"--serviceaccount={namespace}:default", "-n", namespace
-    )
-    spec = deployment(automountServiceAccountToken=True)["spec"]["template"]["spec"]
-    address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
-    asks = {"name": "asks", "image": "none", "command": ["python", "-c", IN_A_POD], "env": [address]}
-    asks["securityContext"] = spec["containers"][0]["securityContext"]
-    spec |= {"containers": [asks], "volumes": [], "restartPolicy": "Never"}
-    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "asks"}, "spec": spec}, namespace=namespace)
-    cluster.wait(lambda: cluster.pods(namespace)[0]["status"]["phase"] == "Succeeded", "the pod is done")
-    said = cluster.log(namespace, "asks")
-    assert said.endswith(f"bytes, asked from {cluster.pods(namespace)[0]['status']['podIP']}\n"), said
-
-
-def test_a_pod_below_the_level_of_its_namespace_is_refused(cluster: Cluster, namespace: str) -> None:
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root"}}
-    pod["spec"] = {"containers": [{"name": "root", "image": "none", "command": ["sleep", "60"]}]}
-    done = cluster.kubectl_result("create", "-n", namespace, "-f", "-", stdin=str(pod))
-    assert done.returncode != 0
-    assert "violates PodSecurity" in done.stderr
 
 
 def test_users_may_do_what_they_were_given(cluster: Cluster, namespace: str) -> None:
