@@ -44,8 +44,8 @@ def deployment(**spec: Any) -> Object:
         ],
         "ports": [{"name": "http", "containerPort": 8080}],
         "startupProbe": {**healthy, "failureThreshold": 60},
-        "livenessProbe": {**healthy, "failureThreshold": 3},
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
+        "livenessProbe": {**healthy, "failureThreshold": 6},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "failureThreshold": 1},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

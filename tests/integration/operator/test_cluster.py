@@ -92,13 +92,14 @@ def test_a_killed_process_is_started_again_in_the_same_pod(cluster: Cluster, sha
     assert ready_pod(cluster, namespace)["metadata"]["uid"] == shard["metadata"]["uid"]
 
 
-def test_a_process_that_hangs_is_killed_for_its_liveness_probe(cluster: Cluster, shard: Object) -> None:
+def test_a_process_that_hangs_is_first_not_ready_and_then_killed(cluster: Cluster, shard: Object) -> None:
     namespace = shard["metadata"]["namespace"]
     cluster.apply(deployment(terminationGracePeriodSeconds=1), namespace=namespace)
     cluster.wait(lambda: ready_pod(cluster, namespace)["metadata"]["uid"] != shard["metadata"]["uid"], "the new pod is there")
     process = pid(ready_pod(cluster, namespace))
     os.kill(process, signal.SIGSTOP)
     cluster.wait(lambda: condition(cluster.pods(namespace)[0], "Ready") == "False", "it is not ready any more")
+    assert alive(process)
     cluster.wait(lambda: not alive(process), "it is killed")
     assert ready_pod(cluster, namespace)["status"]["containerStatuses"][0]["restartCount"] == 1
 
