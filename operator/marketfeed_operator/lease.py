@@ -107,7 +107,7 @@ class Election:
 
     async def release(self) -> None:
         """Give it back, so that another need not wait; what hinders that is only said."""
-        if self._renewed_s is None or self._lease is None:
+        if not self.holds or self._lease is None:
             return
         self._renewed_s = None
         spec = {**self._lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._now()}

@@ -90,12 +90,6 @@ class WorkQueue:
         self.add(lane, key, wait_s)
         return wait_s
 
-    def forget(self, key: Key) -> None:
-        """The feed is gone."""
-        for lane in Lane:
-            self._due[lane].pop(key, None)
-            self._backoffs.pop((lane, key), None)
-
     def depth(self, lane: Lane) -> int:
         """Feeds that are due and wait."""
         now_s = self._clock.monotonic()

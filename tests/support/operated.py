@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -24,13 +25,54 @@ KINDS = ("deployments.apps", "replicasets.apps", "controllerrevisions.apps", "co
 OTHERS = ("networkpolicies.networking.k8s.io", "poddisruptionbudgets.policy", "pods")
 
 
+RIGHTS = {
+    "marketfeed.dev": {"marketfeeds": "get list watch", "marketfeeds/status": "patch"},
+    "apps": {"deployments": "list watch create patch delete", "controllerrevisions": "list create delete"},
+    "networking.k8s.io": {"networkpolicies": "list watch create patch delete"},
+    "policy": {"poddisruptionbudgets": "list watch create patch delete"},
+    "coordination.k8s.io": {"leases": "get create update"},
+    "": {
+        "configmaps": "list watch create patch delete",
+        "services": "list watch create patch delete",
+        "pods": "list watch patch",
+        "pods/proxy": "get",
+        "events": "create",
+        "secrets": "create",
+    },
+}
+"""All that the operator may do in the namespaces that it watches: by API group and resource. Secrets it never reads."""
+
+
+def rights(namespace: str, user: str) -> list[Object]:
+    """A Role with these, and a user who has it."""
+    rules = [
+        {"apiGroups": [group], "resources": [resource], "verbs": verbs.split()}
+        for group, resources in RIGHTS.items()
+        for resource, verbs in resources.items()
+    ]
+    metadata = {"name": user, "namespace": namespace}
+    api = "rbac.authorization.k8s.io"
+    role = {"apiGroup": api, "kind": "Role", "name": user}
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": role,
+            "subjects": [{"apiGroup": api, "kind": "User", "name": user}],
+        },
+    ]
+
+
 class Operator:
-    """One operator for one namespace, from a kubeconfig as on a laptop."""
+    """One operator for one namespace, from a kubeconfig as on a laptop, with no more rights than it needs."""
 
     def __init__(self, folder: Path, cluster: Cluster, namespace: str, name: str = "operator") -> None:
         self.port = free_port()
         self._log = folder / f"{name}.log"
-        self._kubeconfig = cluster.kubeconfig
+        self._kubeconfig = cluster.user(f"{namespace}-{name}")
+        cluster.apply(*rights(namespace, f"{namespace}-{name}"), namespace=namespace)
         self._namespace = namespace
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -132,6 +174,12 @@ class Feeds:
 
     def pods(self) -> list[Object]:
         return self.cluster.pods(self.namespace, "marketfeed.dev/feed=feed")
+
+    def shares(self) -> list[int]:
+        """Connection attempts in 5 minutes that the ConfigMaps assign, by shard."""
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps?labelSelector=marketfeed.dev/feed=feed"
+        found = sorted(self.cluster.get(path)["items"], key=lambda obj: str(obj["metadata"]["name"]))
+        return [json.loads(obj["data"]["assignment.json"])["connects"]["count"] for obj in found]
 
     def names(self, kind: str) -> list[str]:
         """Objects of a kind that are the feed's."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+import os
 
 from feed_run import Consumer
 from operated import Feeds, assert_exact, feed_of, names_of
@@ -10,7 +12,8 @@ from redis_server import RedisServer
 from simulated import binance
 from waiting import until
 
-QUIET_S = 30.0
+QUIET_S = float(os.environ.get("MARKETFEED_QUIET_S", "30"))
+"""How long nothing may be written; longer by hand."""
 WRITTEN = ("deployments", "configmaps", "services", "networkpolicies", "secrets", "controllerrevisions", "pods")
 
 
@@ -102,3 +105,33 @@ async def test_a_refused_change_leaves_the_data_flowing(feeds: Feeds, sink: Redi
         await asyncio.to_thread(feeds.wait, "it is paused", lambda: feeds.reason("Ready") == "Paused")
         await asyncio.to_thread(feeds.apply, feed_of(simulator, sink, names))
         await asyncio.to_thread(feeds.wait_ready, 8)
+
+
+async def test_a_further_shard_starts_when_the_others_have_given_up_their_part(
+    feeds: Feeds, sink: RedisServer, consumer: Consumer
+) -> None:
+    """Of the connection attempts; and nobody is restarted for it. A shard that is no longer needed goes."""
+    async with binance(10, rate=400.0, host=feeds.cluster.host) as simulator:
+        names = names_of(simulator)
+
+        def wanted(symbols: list[str]) -> dict[str, Any]:
+            feed = feed_of(simulator, sink, symbols, sharding={"connectionsPerShard": 1})
+            feed["spec"]["sources"][0]["limits"] = {"streamsPerConnection": 8}
+            return feed
+
+        await asyncio.to_thread(feeds.apply, wanted(names[:8]))
+        await asyncio.to_thread(feeds.wait_ready, 16)
+        pods = {pod["metadata"]["uid"] for pod in feeds.pods()}
+        assert len(pods) == 2
+        simulator.resume()
+        await asyncio.to_thread(feeds.apply, wanted(names))
+        await asyncio.to_thread(feeds.wait_ready, 20)
+        assert feeds.shares() == [100, 100, 100]
+        simulator.pause()
+        await assert_exact(consumer, simulator)
+        assert pods < {pod["metadata"]["uid"] for pod in feeds.pods()}
+        await asyncio.to_thread(feeds.apply, wanted(names[:8]))
+        await asyncio.to_thread(feeds.wait, "the third one goes", lambda: feeds.shares() == [150, 150])
+        await asyncio.to_thread(feeds.wait_ready, 16)
+        assert {pod["metadata"]["uid"] for pod in feeds.pods()} == pods
+        assert simulator.violations == []
