@@ -23,7 +23,8 @@ from marketfeed.report import (
 )
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.pipeline import LATENCY_BOUNDS_MS, Pipeline
+from marketfeed_shard.counts import LATENCY_BOUNDS_MS
+from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.plain import PlainEngine
 from marketfeed_shard.publishers.publisher import Publisher
 

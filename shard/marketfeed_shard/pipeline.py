@@ -1,14 +1,14 @@
 """One message's way: frame → event → bytes → batch → publishers.
 
 Here is the one place where a stream is held, dropped or added to. The compiled engine does the common case by itself and
-asks here for what is rare; a frame that it declines goes through the plain normalizer, by the same rules.
+asks here for what is rare; a frame that it declines goes through the plain normalizer, by the same rules. What is missing
+before an event that follows on an interruption is decided in `gaps`, what waits while two connections bring one stream in
+`joining`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -18,36 +18,19 @@ from marketfeed.events import GapReason
 from marketfeed.exchanges.exchange import Control, Market
 from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
-from marketfeed_shard.batch import DATA
-from marketfeed_shard.batch import GAP as GAP_EVENT
+from marketfeed_shard.batch import DATA, GAP
+from marketfeed_shard.counts import LATENCY_BOUNDS_MS, Counts
+from marketfeed_shard.gaps import Continuity, Gap
 from marketfeed_shard.joining import Joining
 from marketfeed_shard.kept import Frame, Kept
 from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine, PlainEngine
-from marketfeed_shard.progress import Mark, Progress
+from marketfeed_shard.progress import Progress
 from marketfeed_shard.publishers.publisher import Loss, Publisher
-from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, JOINING, STARTED, UNKNOWN, Stream, StreamTable
-
-LATENCY_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
-RENUMBERED_NS = 1_000_000_000
-"""After an interruption, numbers that a stream passed so long ago are no late copies: the exchange began anew."""
-REPEATING_NS = 10_000_000_000
-"""A stream that brought nothing but repetitions for so long is looked at as an interrupted one."""
-
+from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, JOINING, UNKNOWN, Stream, StreamTable
 
 Hook: TypeAlias = Callable[[Stream, bytes, tuple[str | None, ...]], bool]
 """(stream, own fields of its event as they stand after `n`, values that the declaration asks for) → whether it goes out."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened, for the metrics."""
-
-    gaps: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    malformed: int = 0
-    ignored: int = 0
-    last_malformed: str = ""
 
 
 class Pipeline:
@@ -78,14 +61,11 @@ class Pipeline:
         )
         self._publishers = publishers
         self._progress = progress
-        self._known: dict[str, Mark] = dict(progress.known)
+        self.continuity = Continuity(self.table, progress.known)
         self._held: dict[int, Kept] = {}
         """Streams that another owner still publishes."""
         self._joining = Joining(self.table)
-        self._passed = self._recent = self.table.position[:]
-        """How far the streams were between one and two seconds ago, and less than one."""
         self._on_control = on_control
-        self._repeated = self.table.repeated[:]
         self._decoded = 0
         """Messages that the plain normalizer was given."""
 
@@ -96,9 +76,8 @@ class Pipeline:
         slots = []
         for stream in streams:
             known = self.table.slot(stream.channel, stream.symbol)
-            if known is not None and self.table.position[known] != UNKNOWN:
-                mark = Mark(self.table.position[known], self.table.received_ns[known])
-                self._known[stream.name] = mark
+            if known is not None:
+                self.continuity.know(known)
             slot = self.table.add(stream)
             self._symbols[stream.native] = stream.symbol
             self.engine.define(slot, *self._normalizer.stream_head(stream.channel, stream.symbol))
@@ -118,19 +97,6 @@ class Pipeline:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
         for slot in slots:
             self.table.flags[slot] |= INTERRUPTED
-
-    def remember_positions(self) -> None:
-        """Note how far the streams are: to be called once a second."""
-        self._passed, self._recent = self._recent, self.table.position[:]
-
-    def suspect_repetitions(self, now_ns: int) -> None:
-        """Look at every stream of which only repetitions come: it may have been numbered anew. To be called now and then."""
-        table = self.table
-        for slot, repeated in enumerate(table.repeated):
-            before = self._repeated[slot] if slot < len(self._repeated) else 0
-            if repeated != before and now_ns - table.received_ns[slot] > REPEATING_NS:
-                table.flags[slot] |= INTERRUPTED
-        self._repeated = table.repeated[:]
 
     def messages(self, slot: int) -> int:
         """Messages of a stream so far, repetitions included."""
@@ -267,52 +233,24 @@ class Pipeline:
         if position == UNKNOWN and table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return False
-        if flags & JOINING:
-            if self._joining.waits(slot, position, connection):
-                self._keep(self._joining.waiting(slot), frame, connection, received_ns, position)
-                return False
-            flags = table.flags[slot]
-        if flags & STARTED:
-            stream = table.streams[slot]
-            mark = self._known.pop(stream.name, Mark(UNKNOWN, 0))
-            table.n[slot] = 0
-            self._gap(slot, GapReason.STARTED, mark.position, position, mark.received_ns, received_ns)
-            table.position[slot] = UNKNOWN
-            table.flags[slot] = flags & ~(STARTED | INTERRUPTED)
-            return True
-        if not flags & INTERRUPTED:
-            return True
-        last = table.position[slot]
-        if position != UNKNOWN and last != UNKNOWN and position <= last:
-            passed = self._passed[slot] if slot < len(self._passed) else UNKNOWN
-            if position > passed and received_ns - table.received_ns[slot] < RENUMBERED_NS:
-                return True  # a repetition, left out as such; what is missing is known when a new one comes
-            for column in (self._passed, self._recent):
-                if slot < len(column):
-                    column[slot] = UNKNOWN  # of the old numbers, which count no more
-            table.flags[slot] = flags & ~INTERRUPTED
-            self._gap(slot, GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns)
-            table.position[slot] = UNKNOWN
-            return True
-        table.flags[slot] = flags & ~INTERRUPTED
-        if position == UNKNOWN or last == UNKNOWN or position != last + 1:
-            self._gap(slot, GapReason.DISCONNECTED, last, position, table.received_ns[slot], received_ns)
-            if position != UNKNOWN:
-                table.position[slot] = position - 1
+        if flags & JOINING and self._joining.waits(slot, position, connection):
+            self._keep(self._joining.waiting(slot), frame, connection, received_ns, position)
+            return False
+        gap = self.continuity.gap(slot, position, received_ns)
+        if gap is not None:
+            self._announce(slot, gap)
         return True
 
     def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
         """The exchange's numbers jumped from `last` to `position`."""
-        self._gap(slot, GapReason.SEQUENCE, last, position, self.table.received_ns[slot], received_ns)
+        self._announce(slot, Gap(GapReason.SEQUENCE, last, position, self.table.received_ns[slot], received_ns))
 
     def announce(self, losses: Iterable[Loss]) -> None:
         """A publisher delivers again: what its consumers can no longer get is announced to all."""
         now_ns = self._clock.time_ns()
         self.engine.mark_read(now_ns)
         for loss in losses:
-            first = UNKNOWN if loss.first_position == UNKNOWN else loss.first_position - 1
-            last = UNKNOWN if loss.last_position == UNKNOWN else loss.last_position + 1
-            self._gap(loss.slot, GapReason.DROPPED, first, last, loss.before_ns, now_ns)
+            self._announce(loss.slot, Gap.of(loss, now_ns))
         self.flush()
 
     def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
@@ -320,31 +258,12 @@ class Pipeline:
         hook = self.market.wire.messages[message].hook
         return hook is None or self._hooks[hook.name](self.table.streams[slot], tail, extras)
 
-    def _gap(self, slot: int, reason: GapReason, last: int, first: int, from_ns: int, to_ns: int) -> None:
-        """Events after `last` and before `first` are missing; both may be UNKNOWN, `from_ns` may be 0.
-
-        A `first` that is not above `last` is numbered anew: how far the old numbers went is not known.
-        """
+    def _announce(self, slot: int, gap: Gap) -> None:
+        """Write a gap in its place among the events."""
         table = self.table
-        stream = table.streams[slot]
         table.n[slot] += 1
-        event = {
-            "type": "gap",
-            "exchange": self.market.exchange,
-            "market": self.market.name,
-            "channel": stream.channel,
-            "symbol": stream.symbol,
-            "ts": None,
-            "recv": to_ns,
-            "n": table.n[slot],
-            "reason": reason.value,
-            "from_seq": None if last == UNKNOWN else last + 1,
-            "to_seq": None if first == UNKNOWN or first <= last else first - 1,
-            "from_ts": from_ns or None,
-            "to_ts": to_ns,
-        }
-        self.counts.gaps[reason.value] += 1
-        self.engine.append(slot, encode(event), UNKNOWN if first == UNKNOWN else first - 1, GAP_EVENT)
+        self.counts.gaps[gap.reason.value] += 1
+        self.engine.append(slot, encode(gap.event(self.market, table.streams[slot], table.n[slot])), gap.position, GAP)
 
     def _keep(self, kept: Kept, frame: bytes | None, connection: int, received_ns: int, position: int) -> None:
         """Keep a message at its first record; `frame`: None where the compiled engine has it."""

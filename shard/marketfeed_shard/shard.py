@@ -198,10 +198,10 @@ class Shard:
         now_s = self._clock.monotonic()
         if now_s - self._suspect_s >= self._assignment.watchdog.check_interval:
             self._suspect_s = now_s
-            self._pipeline.suspect_repetitions(self._clock.time_ns())
+            self._pipeline.continuity.suspect_repetitions(self._clock.time_ns())
         if now_s - self._remembered_s >= LONGEST_TICK_S:
             self._remembered_s = now_s
-            self._pipeline.remember_positions()
+            self._pipeline.continuity.remember_positions()
         try:
             due_s = self._manager.tick(now_s)
         except Exception as fault:  # noqa: BLE001 - raised again by `run`: a shard that only seems alive helps nobody

@@ -201,7 +201,7 @@ def test_a_stream_of_repetitions_alone_is_taken_for_numbered_anew(bed: Bed) -> N
     for number in range(5):
         bed.now_ns += 4 * S
         bed.feed(trade(number + 1))
-        bed.pipeline.suspect_repetitions(bed.now_ns)
+        bed.pipeline.continuity.suspect_repetitions(bed.now_ns)
     events = bed.take()
     assert gaps(events) == [("disconnected", 1001, None, 3)]
     assert [e["id"] for e in events[1:]] == ["4", "5"]
@@ -450,8 +450,8 @@ def test_bounds_end_where_the_exchange_numbers_anew(bed: Bed, tmp_path: Path) ->
 def test_numbers_that_were_passed_long_ago_are_new_ones_at_once(bed: Bed) -> None:
     slots = bed.add(("trades", "BTC-USDT"))
     bed.feed(trade(1000))
-    bed.pipeline.remember_positions()
-    bed.pipeline.remember_positions()
+    bed.pipeline.continuity.remember_positions()
+    bed.pipeline.continuity.remember_positions()
     bed.feed(trade(1001), trade(1002))
     bed.take()
     bed.pipeline.interrupted(slots)
