@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 import os
+from typing import Any
 
 from feed_run import Consumer
 from operated import Feeds, assert_exact, feed_of, names_of
