@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from marketfeed_operator.observed import Absence
 from marketfeed_operator.store import is_leaving
 
+SLOW_S: Final = 30.0
 _HOPELESS: Final = frozenset(
     {
         "CrashLoopBackOff",
@@ -43,6 +45,12 @@ def absence(pod: Mapping[str, Any] | None) -> Absence | None:
         )
         return Absence("no node fits the pod", fault=True) if unfit else Absence(f"the pod is {status.get('phase', 'Pending')}")
     return None
+
+
+def is_ending(pod: Mapping[str, Any], now_ns: int) -> bool:
+    """Whether a pod is being deleted and may still run: until its grace is over, and a little longer for a slow node."""
+    text = pod["metadata"].get("deletionTimestamp")  # the time at which it is to have ended
+    return text is not None and now_ns / 1e9 < datetime.fromisoformat(text).timestamp() + SLOW_S
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -24,6 +24,8 @@ FRESH_S: Final = 300.0
 """A list that was had is asked for again after so long."""
 FIRST_WAIT_S: Final = 5.0
 TIMEOUT_S: Final = 10.0
+PATIENCE_S: Final = 4.0
+"""A feed waits so long for lists that were never asked for; what comes later changes its plan."""
 
 
 class Lists:
@@ -42,9 +44,14 @@ class Lists:
         self._more = asyncio.Event()
 
     async def want(self, key: Key, feed: MarketFeed) -> None:
-        """This feed goes by its lists from now on; returns when each of them has been asked for at least once."""
+        """This feed goes by its lists from now on; returns when they are at hand or, whoever is slow, after a while."""
         self._wanted[key] = {address: wants_volumes(feed, address) for address in addresses(feed)}
-        await self._ask_all(wanted for wanted in self._wanted[key].items() if wanted not in self._due_s)
+        fresh = [wanted for wanted in self._wanted[key].items() if wanted not in self._due_s]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._ask_all(fresh)
+        except TimeoutError:
+            self._due_s |= {wanted: self._clock.monotonic() for wanted in fresh if wanted not in self._due_s}
         self._more.set()
 
     def forget(self, key: Key) -> None:

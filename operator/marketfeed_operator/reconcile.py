@@ -16,7 +16,7 @@ from marketfeed.resource import MarketFeed
 from marketfeed.support import unsupported
 from marketfeed.validation import parse
 from marketfeed_operator import accepted, children, manifests
-from marketfeed_operator.absences import absence
+from marketfeed_operator.absences import absence, is_ending
 from marketfeed_operator.children import Children
 from marketfeed_operator.errors import NoReportError, NotFoundError
 from marketfeed_operator.feedstate import ORPHANED_S, FeedState
@@ -187,8 +187,9 @@ class Reconciler:
             if pod.get("status", {}).get("phase") in {"Failed", "Succeeded"} or shard in staying:
                 continue
             since_s = orphans_s[uid] = state.orphans_s.get(uid, now_s)
-            has_deployment = shard in there.of(DEPLOYMENT)
-            if "deletionTimestamp" in pod["metadata"] or has_deployment or now_s - since_s < ORPHANED_S:
+            going = "deletionTimestamp" in pod["metadata"]
+            new = shard in there.of(DEPLOYMENT) or now_s - since_s < ORPHANED_S
+            if is_ending(pod, self._clock.time_ns()) if going else new:
                 found.add(shard)
         state.orphans_s = orphans_s
         return found
@@ -198,6 +199,8 @@ class Reconciler:
 
         async def settled(assignment: Assignment) -> bool:
             for pod in there.pods_of(assignment.shard):
+                if is_ending(pod, self._clock.time_ns()):
+                    return False
                 if absence(pod) is not None:  # what does not run reads it when it starts
                     continue
                 try:

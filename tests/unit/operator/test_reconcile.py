@@ -161,19 +161,35 @@ async def test_shares_are_lowered_first_and_raised_when_that_is_confirmed(bed: B
     await bed.quiet()
 
 
-async def test_a_shard_is_replaced_when_its_pods_are_gone(bed: Bed) -> None:
+@pytest.mark.parametrize("gone", [True, False])
+async def test_the_others_get_a_shards_part_when_its_pods_are_gone(bed: Bed, gone: bool) -> None:
     await bed.run(two_shards("BTC-USDT", "ETH-USDT"))
     bed.settle()
     pod = copy.deepcopy(bed.api.objects["Pod", "ns", "feed-binance-spot-1-x"])
     assert await bed.run(two_shards("BTC-USDT")) is not None
     assert bed.api.names(DEPLOYMENT) == bed.api.names(CONFIG_MAP) == [SHARD]
-    pod["metadata"]["deletionTimestamp"] = "now"
+    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:25Z"
     bed.api.objects["Pod", "ns", "feed-binance-spot-1-x"] = pod
     assert await bed.run() is not None
     assert bed.assignment().connects.count == 50
-    del bed.api.objects["Pod", "ns", "feed-binance-spot-1-x"]
+    if gone:
+        del bed.api.objects["Pod", "ns", "feed-binance-spot-1-x"]
+    else:  # its node is lost: it ended long ago, and nobody can say so
+        bed.clock.advance(60)
     await bed.run()
     assert bed.assignment().connects.count == 100
+
+
+async def test_a_pod_on_its_way_out_has_given_up_nothing_yet(bed: Bed) -> None:
+    await bed.run(two_shards("BTC-USDT"))
+    bed.settle()
+    bed.api.objects["Pod", "ns", f"{SHARD}-x"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:25Z"
+    assert await bed.run(two_shards("BTC-USDT", "ETH-USDT")) is not None
+    assert await bed.run() is not None
+    assert bed.api.names(DEPLOYMENT) == [SHARD]
+    del bed.api.objects["Pod", "ns", f"{SHARD}-x"]
+    await bed.run()
+    assert len(bed.api.names(DEPLOYMENT)) == 2
 
 
 async def test_pods_that_nobody_deletes_hold_nothing_up_for_ever(bed: Bed) -> None:
