@@ -19,8 +19,8 @@ from marketfeed_cli.follow import Follower, runnable
 from marketfeed_cli.lists import Lists
 from marketfeed_cli.manifest import lines
 from marketfeed_cli.runner import Place, Runner
-from marketfeed_cli.status_server import StatusServer
 from marketfeed_cli.watch_file import Signature, signature
+from marketfeed_shard.http import HttpServer
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOCK_WAIT_S: Final = 25.0
@@ -145,7 +145,7 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:
     lists = Lists(_say)
     runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), lists, _say, _announce)
-    server = StatusServer(runner.status)
+    server = HttpServer(runner.status)
     follower = Follower(wanted.feed, wanted.file, runner, lists, _say)
     work: asyncio.Future[Any] = asyncio.ensure_future(_work(wanted, server, follower))
     try:
@@ -162,7 +162,7 @@ async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.F
         raise failed
 
 
-async def _work(wanted: Wanted, server: StatusServer, follower: Follower) -> None:
+async def _work(wanted: Wanted, server: HttpServer, follower: Follower) -> None:
     if wanted.status is not None:
         host, port = wanted.status
         try:

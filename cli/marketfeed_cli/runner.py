@@ -19,7 +19,7 @@ from marketfeed_cli.lists import Lists
 from marketfeed_cli.loopback import HOST, is_free, lasting_port
 from marketfeed_cli.placement import placed, secrets_wanted
 from marketfeed_cli.shard_process import ShardProcess
-from marketfeed_cli.status_server import ShardStatus
+from marketfeed_cli.shard_status import ShardStatus
 
 SHARD: Final = ("-m", "marketfeed_shard.main")
 CONFIRM_S: Final = 5.0

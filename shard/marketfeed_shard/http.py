@@ -1,21 +1,36 @@
-"""The shard's HTTP server: `/healthz`, `/readyz`, `/status`, `/metrics`."""
+"""The four addresses at which a process tells how it is: `/healthz`, `/readyz`, `/status`, `/metrics`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from marketfeed_shard.observe import Metrics, Observer
+
+class Health(Protocol):
+    """What is told there."""
+
+    async def unready(self) -> Sequence[str]:
+        """Why it is not ready, a line each; empty when it is."""
+        ...
+
+    async def status(self) -> dict[str, Any]:
+        """The JSON object of `/status`."""
+        ...
+
+    async def metrics(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        ...
 
 
 class HttpServer:
-    """Answers from the observer; runs until `close`."""
+    """Answers until `close`."""
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(Metrics(observer))
+    def __init__(self, health: Health) -> None:
+        self._health = health
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -24,7 +39,7 @@ class HttpServer:
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
 
     async def start(self, host: str, port: int) -> None:
-        """Listen. Raises `OSError` where the address is taken."""
+        """Listen. Raises `OSError` where the address cannot be had."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
 
@@ -36,13 +51,13 @@ class HttpServer:
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        report = self._observer.report()
-        if report.ready:
+        reasons = await self._health.unready()
+        if not reasons:
             return web.Response(text="ready\n")
-        return web.Response(status=503, text="".join(f"{reason}\n" for reason in report.reasons))
+        return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
 
     async def _status(self, request: web.Request) -> web.Response:
-        return web.Response(body=orjson.dumps(self._observer.report().as_dict()), content_type="application/json")
+        return web.Response(body=orjson.dumps(await self._health.status()), content_type="application/json")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await self._health.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})

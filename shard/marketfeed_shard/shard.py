@@ -31,6 +31,7 @@ from marketfeed_shard.publishers import catalogue as publishers
 from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.publisher import Publisher
 from marketfeed_shard.secrets import Secrets
+from marketfeed_shard.status import Status
 from marketfeed_shard.streams import Stream
 from marketfeed_shard.transport.picows import PicowsSockets
 
@@ -86,7 +87,7 @@ class Shard:
             now_s,
             [now_s - (now_ns - t) / 1e9 for t in self._attempts.times_ns if t <= now_ns],
         )
-        self._observer = Observer(
+        status = Status(
             assignment.shard,
             self._market,
             self._pipeline,
@@ -96,7 +97,7 @@ class Shard:
             lambda: self._assignment.generation,
             clock,
         )
-        self._http = HttpServer(self._observer)
+        self._http = HttpServer(Observer(status))
         self._slots: dict[tuple[str, str], int] = {}
         """(channel, symbol) of what is wanted now → slot."""
         self._timer: asyncio.TimerHandle | None = None

@@ -11,7 +11,8 @@ from redis_server import free_port
 
 from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
 from marketfeed.resource import Endpoint, Grpc, Publishers
-from marketfeed_cli.status_server import ShardStatus, StatusServer
+from marketfeed_cli.shard_status import ShardStatus
+from marketfeed_shard.http import HttpServer
 
 METRICS = '# TYPE ws_active_connections gauge\nws_active_connections{{exchange="binance"}} {}\n'
 
@@ -69,7 +70,7 @@ class Shards:
 async def shards() -> AsyncIterator[Shards]:
     shards, port = Shards(), free_port()
     status = ShardStatus(lambda: shards.addresses, assigned)
-    server = StatusServer(status)
+    server = HttpServer(status)
     await server.start("127.0.0.1", port)
     shards.url = f"http://127.0.0.1:{port}"
     yield shards

@@ -12,9 +12,10 @@ from marketfeed.assignment import Share
 from marketfeed.clock import ManualClock
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed_shard.connection.ports import Loss
-from marketfeed_shard.observe import Metrics, Observer
+from marketfeed_shard.metrics import Metrics
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.progress import Progress
+from marketfeed_shard.status import Status
 from marketfeed_shard.streams import Stream
 
 
@@ -44,7 +45,7 @@ class Times:
 
 
 class Bed:
-    """An observer of an exchange under the test's hands, with so many streams."""
+    """The status of a shard at an exchange under the test's hands, with so many streams."""
 
     def __init__(self, folder: Path, streams: int, **options: Any) -> None:
         self.exchange, self.clock, self.sink, self.times = Exchange(**options), ManualClock(1000.0), Sink(), Times()
@@ -52,7 +53,7 @@ class Bed:
         sinks: list[Any] = [self.sink]
         pipeline = Pipeline(MARKET, sinks, self.progress, lambda connection, control: None, self.clock)
         pipeline.add([Stream("trades", f"S{i}-USDT", f"S{i}USDT") for i in range(streams)])
-        self.observer = Observer("feed-0", MARKET, pipeline, self.exchange.manager, self.times, sinks, lambda: 7, self.clock)
+        self.status = Status("feed-0", MARKET, pipeline, self.exchange.manager, self.times, sinks, lambda: 7, self.clock)
         self.exchange.want(range(streams))
 
     def run(self, seconds: float) -> None:
@@ -60,11 +61,11 @@ class Bed:
         self.clock.advance(seconds)
 
     def report(self) -> dict[str, Any]:
-        return self.observer.report().as_dict()
+        return self.status.report().as_dict()
 
     def metrics(self) -> list[str]:
         registry = CollectorRegistry()
-        registry.register(Metrics(self.observer))
+        registry.register(Metrics(self.status))
         return generate_latest(registry).decode().splitlines()
 
 
