@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from marketfeed.assignment import Assignment
 from marketfeed.clock import SystemClock
-from marketfeed_shard.shard import Place, Shard, unsupported
+from marketfeed_shard.following import unsupported
+from marketfeed_shard.shard import Place, Shard
 
 
 class UsageError(Exception):

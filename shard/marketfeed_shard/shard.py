@@ -1,4 +1,4 @@
-"""One shard: the parts put together, the clock that drives them, and the assignment that they follow."""
+"""One shard: the parts put together, the clock that drives them, and what they hear from the sockets."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-from watchfiles import awatch
-
-from marketfeed.assignment import Assignment, Ban, Share, stream_url
+from marketfeed.assignment import Assignment, Ban
 from marketfeed.clock import Clock
 from marketfeed.exchanges import catalogue as exchanges
 from marketfeed.exchanges.exchange import Control
 from marketfeed_shard.attempts import Attempts
 from marketfeed_shard.bans import KeptBan
-from marketfeed_shard.connection.budget import Turns
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.connection.ports import Loss, Settings, Topic
+from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.following import Following, settings, watch
 from marketfeed_shard.http import HttpServer
 from marketfeed_shard.observe import Observer
 from marketfeed_shard.pipeline import Pipeline
@@ -32,7 +28,6 @@ from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.publisher import Publisher
 from marketfeed_shard.secrets import Secrets
 from marketfeed_shard.status import Status
-from marketfeed_shard.streams import Stream
 from marketfeed_shard.transport.picows import PicowsSockets
 
 log = logging.getLogger("marketfeed.shard")
@@ -44,8 +39,6 @@ SINKS_S = 5.0
 LONGEST_BAN_S = 30 * 86_400.0
 """What an exchange may say is not what it may mean: bans are of minutes to days."""
 LONGEST_TICK_S = 1.0
-REREAD_MS = 2000
-"""The assignment is looked at this often, should a file system not tell of its change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +61,11 @@ class Shard:
     def __init__(self, assignment: Assignment, place: Place, clock: Clock) -> None:
         self._place = place
         self._clock = clock
-        self._assignment = assignment
         self._market = exchanges.market(assignment.exchange, assignment.market)
         self._publishers: list[Publisher] = []
         self._progress = Progress(place.state / "progress")
         self._pipeline = Pipeline(self._market, self._publishers, self._progress, self._control, clock)
-        self._publishers += publishers.create(assignment.publishers, self._context())
+        self._publishers += publishers.create(assignment.publishers, self._context(assignment))
         self._sockets = PicowsSockets(self._pipeline.engine, self, 0, clock, ssl.create_default_context())
         self._attempts = Attempts(place.state / "attempts")
         self._ban = KeptBan(place.state / "ban", assignment.endpoint.ws or self._market.endpoints.ws)
@@ -82,7 +74,7 @@ class Shard:
             self._market,
             self._sockets,
             self._pipeline,
-            self._settings(assignment),
+            settings(assignment, self._ban.ban, clock),
             random.SystemRandom().random,
             now_s,
             [now_s - (now_ns - t) / 1e9 for t in self._attempts.times_ns if t <= now_ns],
@@ -94,16 +86,17 @@ class Shard:
             self._manager,
             self._sockets,
             self._publishers,
-            lambda: self._assignment.generation,
+            lambda: self._following.assignment.generation,
             clock,
         )
+        self._following = Following(assignment, self._market, self._pipeline, self._manager, self._sockets, clock)
         self._http = HttpServer(Observer(status))
-        self._slots: dict[tuple[str, str], int] = {}
-        """(channel, symbol) of what is wanted now → slot."""
         self._timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._fault: Exception | None = None
         self._suspect_s = self._remembered_s = now_s
+
+    # ---- life --------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End, as after SIGTERM: `run` returns when all is flushed."""
@@ -115,52 +108,17 @@ class Shard:
         try:
             await asyncio.gather(*(publisher.start() for publisher in self._publishers))
             await self._sinks_connected()
-            self._follow(self._assignment)
-            await self._watch_assignment()
+            assignment = self._following.assignment
+            self._follow(assignment)
+            await watch(self._place.assignment, assignment.dumps(), self._follow, self._stop)
         finally:
             await self._close()
         if self._fault is not None:
             raise self._fault
 
-    # ---- the assignment ----------------------------------------------------------------------------------------------
-
     def _follow(self, assignment: Assignment) -> None:
-        """Carry what the assignment names, and nothing else."""
-        now_s = self._clock.monotonic()
-        self._assignment = assignment
-        self._manager.configure(self._settings(assignment), now_s, self._clock.time_ns())
-        wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
-        gone = [slot for key, slot in self._slots.items() if key not in wanted]
-        new = [stream for key, stream in wanted.items() if key not in self._slots]
-        self._pipeline.remove(gone)
-        self._manager.remove(gone, now_s)
-        slots = self._pipeline.add(new)
-        self._sockets.grow(len(self._pipeline.table))
-        self._slots = {key: slot for key, slot in self._slots.items() if key in wanted}
-        self._slots |= {(stream.channel, stream.symbol): slot for stream, slot in zip(new, slots, strict=True)}
-        self._manager.add({slot: self._topic(stream) for stream, slot in zip(new, slots, strict=True)}, now_s)
-        log.info("generation %d: %d streams, %d new, %d gone", assignment.generation, len(wanted), len(new), len(gone))
+        self._following.follow(assignment, self._ban.ban)
         self._wake()
-
-    def _topic(self, stream: Stream) -> Topic:
-        url = stream_url(self._market, self._assignment.endpoint, stream.channel)
-        return Topic(self._market.topic(stream.channel, stream.native), url)
-
-    async def _watch_assignment(self) -> None:
-        """Follow the file until the shard is stopped. What cannot be read is said once and changes nothing."""
-        path, seen = self._place.assignment, self._assignment.dumps()
-        folder = path.parent
-        async for _ in awatch(
-            folder, stop_event=self._stop, step=20, debounce=100, rust_timeout=REREAD_MS, yield_on_timeout=True
-        ):
-            try:
-                text = path.read_bytes()
-                if text == seen:
-                    continue
-                seen = text
-                self._follow(Assignment.loads(text))
-            except (OSError, ValidationError) as error:
-                log.error("the assignment %s cannot be read, the last one stays: %s", path, error)  # noqa: TRY400
 
     async def _sinks_connected(self) -> None:
         """Wait for the sinks, so that the first events do not wait for them."""
@@ -197,7 +155,7 @@ class Shard:
 
     def _tick(self) -> None:
         now_s = self._clock.monotonic()
-        if now_s - self._suspect_s >= self._assignment.watchdog.check_interval:
+        if now_s - self._suspect_s >= self._following.assignment.watchdog.check_interval:
             self._suspect_s = now_s
             self._pipeline.continuity.suspect_repetitions(self._clock.time_ns())
         if now_s - self._remembered_s >= LONGEST_TICK_S:
@@ -248,19 +206,7 @@ class Shard:
         self._manager.control(key, control, self._clock.monotonic())
         self._wake()
 
-    def _settings(self, assignment: Assignment) -> Settings:
-        own = () if self._ban.ban is None else (self._ban.ban,)
-        return Settings(
-            limits=assignment.limits,
-            connects=assignment.connects,
-            bans=(*assignment.bans, *own),
-            stale_after_s=assignment.watchdog.stale_after,
-            check_interval_s=assignment.watchdog.check_interval,
-            turns=_turns(assignment.connects, self._clock),
-        )
-
-    def _context(self) -> Context:
-        assignment = self._assignment
+    def _context(self, assignment: Assignment) -> Context:
         return Context(
             feed=assignment.feed,
             shard=assignment.shard,
@@ -272,22 +218,3 @@ class Shard:
             secrets=Secrets(self._place.secrets),
             host=self._place.host,
         )
-
-
-def unsupported(assignment: Assignment) -> Iterable[str]:
-    """What an assignment asks for that this version cannot do; better said than left out."""
-    if assignment.transport != "picows":
-        yield f"transport {assignment.transport}"
-    if assignment.proxy is not None:
-        yield "proxy"
-    if assignment.legs != 1:
-        yield f"legs {assignment.legs}"
-    if assignment.role != "publishing":
-        yield f"role {assignment.role}"
-
-
-def _turns(share: Share, clock: Clock) -> Turns | None:
-    """The turns of a share, which it tells by the wall clock, on the clock that never jumps."""
-    if share.turn_s is None or share.period_s is None:
-        return None
-    return Turns(clock.monotonic() + (share.turn_s - clock.time_ns() / 1e9) % share.period_s, share.period_s)
