@@ -17,6 +17,12 @@ ORPHANED_S: Final = 10.0
 """Pods without their Deployment are on their way out, and the API server takes a moment to say so; later they stay."""
 
 
+def generation_of(report: Mapping[str, Any]) -> int:
+    """Of the assignment that a shard says it carries; 0 where it says nothing of the kind."""
+    generation = report.get("generation")
+    return generation if isinstance(generation, int) else 0
+
+
 @dataclass(slots=True)
 class FeedState:
     """One feed, of one uid."""
@@ -64,7 +70,7 @@ class FeedState:
     def lags(self, assignment: Assignment) -> bool:
         """Whether a shard has said that it carries an older assignment."""
         told = self.told.get(assignment.shard)
-        return isinstance(told, Mapping) and told.get("generation", 0) < assignment.generation
+        return isinstance(told, Mapping) and generation_of(told) < assignment.generation
 
     def observed(self) -> Observed:
         """All that the status is computed from."""

@@ -19,7 +19,7 @@ from marketfeed_operator import accepted, children, manifests
 from marketfeed_operator.absences import absence, is_ending
 from marketfeed_operator.children import Children
 from marketfeed_operator.errors import NoReportError, NotFoundError
-from marketfeed_operator.feedstate import ORPHANED_S, FeedState
+from marketfeed_operator.feedstate import ORPHANED_S, FeedState, generation_of
 from marketfeed_operator.instruments import Lists
 from marketfeed_operator.kinds import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, FEED, Kind
 from marketfeed_operator.manifests import SHARD_LABEL, Options
@@ -106,17 +106,18 @@ class Reconciler:
             state.plan = plan(feed, self._lists.listings, previous)
         except NotAccepted as refused:
             state.problems = refused.problems
-            self._fall_back(state, there, previous)
+            await self._fall_back(key, state, there, previous)
         else:
             state.feed, state.spec, state.problems = feed, spec, ()
 
-    def _fall_back(self, state: FeedState, there: Children, previous: Sequence[Assignment]) -> None:
+    async def _fall_back(self, key: Key, state: FeedState, there: Children, previous: Sequence[Assignment]) -> None:
         """What was accepted last runs on; where nobody knows it any more, nothing is touched."""
         if state.feed is None:
             state.spec = accepted.spec_of(accepted.newest(there.of(CONTROLLER_REVISION).values()))
             state.feed = accepted.feed_of(state.owner, state.spec)
         try:
             if state.feed is not None:
+                await self._lists.want(key, state.feed)
                 state.plan = plan(state.feed, self._lists.listings, previous)
                 return
         except NotAccepted as refused:
@@ -208,7 +209,7 @@ class Reconciler:
                 except NoReportError:
                     return False
                 state.told[assignment.shard] = report
-                if report.get("generation", 0) < assignment.generation:
+                if generation_of(report) < assignment.generation:
                     await there.tell_pods(assignment)
                     return False
             return True

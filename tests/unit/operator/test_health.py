@@ -121,6 +121,13 @@ async def test_a_shard_that_lags_and_was_not_told_is_reconciled() -> None:
     assert not bed.due(Lane.RECONCILE), "it was told: the kubelet takes its time"
 
 
+async def test_a_status_without_a_generation_ends_nothing() -> None:
+    bed = Bed()
+    bed.api.reports[SHARD] = {"shard": SHARD, "generation": None}
+    await bed.health.round()
+    assert bed.due(Lane.RECONCILE)
+
+
 def pod(**status: Any) -> dict[str, Any]:
     return {"metadata": {}, "status": status}
 
