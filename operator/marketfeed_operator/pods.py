@@ -117,6 +117,7 @@ def _container(
             *("--secrets", _SECRETS),
         ],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
+        "startupProbe": _probe("/healthz", period_s=1, failures=60),  # on a busy node Python takes its time to load
         "livenessProbe": _probe("/healthz", period_s=10, failures=3),
         "readinessProbe": _probe("/readyz", period_s=2, failures=2),
         "resources": spec.template.resources or resources(assignment, spec.sharding),
