@@ -8,17 +8,40 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, get_args
 
-from marketfeed_simulator.faults import Corruption
-
-if TYPE_CHECKING:
-    from marketfeed_simulator.server import Simulator
+from marketfeed_simulator.exchange import Session
+from marketfeed_simulator.faults import Corruption, Faults
+from marketfeed_simulator.limits import Violation
+from marketfeed_simulator.pumps import MarketPump
+from marketfeed_simulator.replay import ReplayPump
 
 PREFIX: Final = "/sim/"
 _ON_FAULTS: Final = tuple("stall freeze slow silence gap duplicate reorder corrupt reject_subscribes refuse ban clear".split())
 _ON_SIMULATOR: Final = ("pause", "resume", "emit", "set_rate", "cut", "expire", "announce_shutdown")
+
+
+class Commanded(Protocol):
+    """The simulator, as far as it is read here; it is commanded by the names above."""
+
+    faults: Faults
+    pump: MarketPump | ReplayPump
+
+    @property
+    def connections(self) -> Mapping[int, Session]:
+        """Those that are open, by number."""
+        ...
+
+    @property
+    def sent(self) -> int:
+        """Data messages so far."""
+        ...
+
+    @property
+    def violations(self) -> Sequence[Violation]:
+        """Limits that clients broke."""
+        ...
 
 
 class _BadCommandError(ValueError):
@@ -30,7 +53,7 @@ def is_ours(path: str) -> bool:
     return path.startswith(PREFIX)
 
 
-async def act(simulator: Simulator, path: str, query: Mapping[str, str]) -> tuple[int, str]:
+async def act(simulator: Commanded, path: str, query: Mapping[str, str]) -> tuple[int, str]:
     """Do what a path says; HTTP status and body."""
     name = path.removeprefix(PREFIX)
     try:
@@ -45,7 +68,7 @@ async def act(simulator: Simulator, path: str, query: Mapping[str, str]) -> tupl
     return 200, json.dumps({"result": result})
 
 
-def _command(simulator: Simulator, name: str) -> Callable[..., Any]:
+def _command(simulator: Commanded, name: str) -> Callable[..., Any]:
     owner = simulator.faults if name in _ON_FAULTS else simulator
     if name not in (*_ON_FAULTS, *_ON_SIMULATOR):
         known = ", ".join(("state", *_ON_FAULTS, *_ON_SIMULATOR))
@@ -54,7 +77,7 @@ def _command(simulator: Simulator, name: str) -> Callable[..., Any]:
     return command
 
 
-def _state(simulator: Simulator) -> dict[str, Any]:
+def _state(simulator: Commanded) -> dict[str, Any]:
     return {
         "connections": [
             {"connection": number, "streams": list(session.topics)} for number, session in simulator.connections.items()
