@@ -110,12 +110,16 @@ async def test_a_feed_that_is_gone_or_going_is_left_alone(bed: Bed) -> None:
 
 
 async def test_what_somebody_deletes_or_changes_is_as_before(bed: Bed) -> None:
+    await bed.run(feed("BTC-USDT"))
+    bed.settle()
     await bed.run(feed("BTC-USDT", "ETH-USDT"))
-    before = copy.deepcopy(bed.assignment())
+    before = bed.assignment()
+    assert before.generation == 2
     for kind, name in ((CONFIG_MAP, SHARD), (DEPLOYMENT, SHARD), (SERVICE, "feed-shards"), (SECRET, "feed-handover")):
         bed.api.remove(kind, "ns", name)
         await bed.run()
         assert bed.api.names(kind) == [name]
+        bed.settle()
     assert bed.assignment() == before
     bed.api.objects[CONFIG_MAP.name, "ns", SHARD]["data"]["assignment.json"] = "{}"
     bed.api.objects[DEPLOYMENT.name, "ns", SHARD]["spec"]["replicas"] = 0
@@ -291,7 +295,10 @@ async def test_an_api_server_that_is_busy_is_the_queues_business(bed: Bed) -> No
 async def test_children_of_an_earlier_feed_of_this_name_go(bed: Bed) -> None:
     await bed.run(feed("BTC-USDT"))
     bed.api.remove(FEED, "ns", "feed")
+    bed.api.writes.clear()
     await bed.run(feed("ETH-USDT"))
+    deleted = {(kind, name) for verb, kind, name in bed.api.writes if verb == "delete"}
+    assert deleted >= {("Deployment", SHARD), ("ConfigMap", SHARD), ("Service", "feed-shards")}
     owners = {o["metadata"]["ownerReferences"][0]["uid"] for (k, _, _), o in bed.api.objects.items() if k == "Deployment"}
     assert owners == {bed.api.objects[FEED.name, "ns", "feed"]["metadata"]["uid"]}
     assert [s.symbol for s in bed.assignment().symbols] == ["ETH-USDT"]
@@ -308,3 +315,13 @@ async def test_an_event_tells_what_has_changed_and_not_again(bed: Bed) -> None:
     event = bed.api.events[0]
     assert event["involvedObject"]["uid"] == bed.api.objects[FEED.name, "ns", "feed"]["metadata"]["uid"]
     assert event["reportingInstance"] == "operator-1"
+
+
+async def test_what_comes_and_goes_is_no_storm_of_events(bed: Bed) -> None:
+    for symbols in [("BTC-USDT",), ()] * 5:
+        await bed.run(feed(*symbols))
+        bed.clock.advance(10)
+    assert [e["reason"] for e in bed.api.events] == ["Accepted", "Invalid"]
+    bed.clock.advance(300)
+    await bed.run(feed("BTC-USDT"))
+    assert [e["reason"] for e in bed.api.events] == ["Accepted", "Invalid", "Accepted"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
@@ -56,8 +56,9 @@ def test_who_gets_something_waits_until_the_giver_has_said_so() -> None:
 
 def test_a_shard_that_goes_is_waited_for_and_one_that_is_to_start_anew_waits_for_its_own_pods() -> None:
     before, after = [assignment(0, "A"), assignment(1, "B")], [assignment(0, "AB")]
-    todo = run(before, after, lingering="1")
-    assert (todo.drop, numbers(todo.held)) == (("feed-binance-spot-1",), "0")
+    for lingering in ("", "1"):
+        todo = run(before, after, lingering=lingering)
+        assert (todo.drop, numbers(todo.held)) == (("feed-binance-spot-1",), "0")
     assert numbers(run([], after, lingering="0").held) == "0"
 
 
@@ -69,6 +70,7 @@ def test_a_shard_does_not_wait_for_itself() -> None:
 shards = st.dictionaries(st.integers(0, 4), st.tuples(st.sets(st.sampled_from("ABCDEFGH")), st.integers(10, 60)), max_size=5)
 
 
+@settings(max_examples=400)
 @given(shards, shards)
 def test_at_no_time_is_a_stream_with_two_shards_or_the_budget_exceeded(before: object, after: object) -> None:
     """However long shards take to read, and pods to go; in the end all is as planned."""
