@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from engines import needs_kernel
-from feed_run import Consumer, FeedRun, assert_counted, bare, by_stream, expected_event, manifest
+from feed_run import FeedRun, manifest
+from received import Consumer, assert_counted, bare, by_stream, expected_event
 from redis_server import RedisServer, free_port
 from simulated import SimulatorProcess, binance
 from waiting import until, wait_until
@@ -30,7 +31,7 @@ ENGINES = [pytest.param("compiled", marks=needs_kernel), pytest.param("plain")]
 def feed(tmp_path: Path) -> Iterator[FeedRun]:
     running = FeedRun(tmp_path)
     yield running
-    running.kill()
+    running.close()
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def test_forty_symbols_arrive_over_redis_and_grpc_exactly_as_sent(
             return manifest(simulator.ws_url, simulator.rest_url, which, CHANNELS, publishers)
 
         feed.start(wanted(names[:30]))
-        await asyncio.to_thread(feed.ready, 60)
+        await asyncio.to_thread(feed.wait_live, 60)
         received: list[dict[str, Any]] = []
 
         async def consume() -> None:
@@ -88,7 +89,7 @@ async def test_forty_symbols_arrive_over_redis_and_grpc_exactly_as_sent(
         connections = set(simulator.connections)
         simulator.resume()
         feed.write(wanted(names[5:40]))
-        await asyncio.to_thread(feed.ready, 70)
+        await asyncio.to_thread(feed.wait_live, 70)
         simulator.pause()
         await simulator.emit(2000)
         assert set(simulator.connections) == connections, "no connection was closed or added"
@@ -141,7 +142,7 @@ def test_recorded_trades_and_book_tickers_arrive_normalised(
     publishers = {"redisPubSub": {"url": redis_server.url, "maxAge": "1m"}}
     source = manifest(simulator_process.ws_url, simulator_process.rest_url, list(symbols.values()), channels, publishers)
     feed.start(source, {"MARKETFEED_ENGINE": engine})
-    wait_until(lambda: len(data(consumer.events)) >= len(wanted), f"all {len(wanted)} events; {feed.output()}", 60)
+    wait_until(lambda: len(data(consumer.events)) >= len(wanted), f"all {len(wanted)} events; {feed.err}", 60)
     expected = [expected_event(json.dumps(m), symbols) for m in wanted]
     assert sorted_by_stream(data(consumer.events)) == sorted_by_stream(expected)
     assert_counted(consumer.events)
@@ -161,11 +162,11 @@ async def test_over_tls_with_a_certificate_that_is_checked(
         publishers = {"redisPubSub": {"url": redis_server.url}}
         wanted = manifest(simulator.ws_url, simulator.rest_url, names, CHANNELS, publishers)
         feed.start(wanted)
-        await until(lambda: "certificate verify failed" in feed.output(), "the unknown authority is refused")
-        assert not feed.is_ready()
+        await until(lambda: "certificate verify failed" in feed.err, "the unknown authority is refused")
+        assert not feed.ready()
         await asyncio.to_thread(feed.stop)
         feed.start(wanted, {"SSL_CERT_FILE": str(ca_file)})
-        await asyncio.to_thread(feed.ready, 8)
+        await asyncio.to_thread(feed.wait_live, 8)
         await simulator.emit(500)
         await until(lambda: len(data(consumer.events)) == simulator.sent, "all that was sent")
         assert isinstance(simulator.ledger, MemoryLedger)
@@ -198,13 +199,13 @@ async def test_a_killed_shard_comes_back_and_announces_exactly_what_was_lost(
             manifest(simulator.ws_url, simulator.rest_url, names_of(simulator), CHANNELS, publishers),
             {"MARKETFEED_ENGINE": engine},
         )
-        await asyncio.to_thread(feed.ready, 20)
+        await asyncio.to_thread(feed.wait_live, 20)
         simulator.resume()
         await until(lambda: len(consumer.events) > 1000, "a running feed")
         (shard,) = feed.shard_pids()
         os.kill(shard, signal.SIGKILL)
         await until(lambda: feed.shard_pids() not in ([], [shard]), "another process")
-        await asyncio.to_thread(feed.ready, 20)
+        await asyncio.to_thread(feed.wait_live, 20)
         before = len(consumer.events)
         await until(lambda: len(consumer.events) > before + 1000, "data again")
         simulator.pause()
@@ -234,16 +235,16 @@ async def test_a_redis_restart_is_survived_and_what_was_dropped_is_announced(
     async with binance(10, rate=1000.0) as simulator:
         publishers = {"redisPubSub": {"url": redis_server.url}}
         feed.start(manifest(simulator.ws_url, simulator.rest_url, names_of(simulator), CHANNELS, publishers))
-        await asyncio.to_thread(feed.ready, 20)
+        await asyncio.to_thread(feed.wait_live, 20)
         simulator.resume()
         await until(lambda: len(consumer.events) > 1000, "a running feed")
         redis_server.kill()
-        await until(lambda: not feed.is_ready(), "not ready without Redis")
+        await until(lambda: not feed.ready(), "not ready without Redis")
         await asyncio.sleep(2.5)  # longer than maxAge: events are dropped meanwhile
         consumer._subscribed.clear()
         redis_server.start()
         await asyncio.to_thread(consumer.again)
-        await asyncio.to_thread(feed.ready, 20)
+        await asyncio.to_thread(feed.wait_live, 20)
         before = len(consumer.events)
         await until(lambda: len(consumer.events) > before + 1000, "data again")
         status = feed.status()["feed-binance-spot-0"]
@@ -260,12 +261,12 @@ def test_a_simulator_restart_is_survived_and_announced(
     names = [s["baseAsset"] + "-" + s["quoteAsset"] for s in simulator_process.get("/api/v3/exchangeInfo")["symbols"]]
     publishers = {"redisPubSub": {"url": redis_server.url}}
     feed.start(manifest(simulator_process.ws_url, simulator_process.rest_url, names, CHANNELS, publishers))
-    feed.ready(20)
+    feed.wait_live(20)
     wait_until(lambda: len(consumer.events) > 1000, "a running feed")
     simulator_process.kill()
-    wait_until(lambda: not feed.is_ready(), "not ready without the exchange")
+    wait_until(lambda: not feed.ready(), "not ready without the exchange")
     simulator_process.start()
-    feed.ready(20)
+    feed.wait_live(20)
     before = len(consumer.events)
     wait_until(lambda: len(consumer.events) > before + 1000, "data again")
     assert_counted(consumer.events)
@@ -283,9 +284,9 @@ def test_a_broken_file_changes_nothing_and_is_one_line(
     publishers = {"redisPubSub": {"url": redis_server.url}}
     good = manifest(simulator_process.ws_url, simulator_process.rest_url, ["BTC-USDT", "ETH-USDT"], CHANNELS, publishers)
     feed.start(good)
-    feed.ready(4)
+    feed.wait_live(4)
     feed.file.write_text("spec: [")
-    wait_until(lambda: "line 1" in feed.output(), "the error, with its line")
+    wait_until(lambda: "line 1" in feed.err, "the error, with its line")
     before = len(consumer.events)
     wait_until(lambda: len(consumer.events) > before + 200, "data all the same")
     feed.write(
@@ -300,8 +301,7 @@ def test_shards_end_with_their_runner(feed: FeedRun, simulator_process: Simulato
     feed.start(
         manifest(simulator_process.ws_url, simulator_process.rest_url, ["BTC-USDT"], CHANNELS, {"grpc": {"port": free_port()}})
     )
-    feed.ready(2)
+    feed.wait_live(2)
     assert len(feed.shard_pids()) == 1
-    assert feed._process is not None
-    os.kill(feed._process.pid, signal.SIGKILL)
+    feed.signal(signal.SIGKILL)
     wait_until(lambda: feed.shard_pids() == [], "no orphan")

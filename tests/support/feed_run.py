@@ -1,23 +1,18 @@
-"""`marketfeed run` as a test starts it, and what a consumer of its events saw."""
+"""`marketfeed run` as a process of a test's own, with the manifest that it follows and the shards that it starts."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import redis
 import yaml
-from redis_server import HOST, free_port
+from processes import Process, pids
+from redis_server import HOST, free_port, free_ports
 from waiting import wait_until
 
 
@@ -40,181 +35,112 @@ def manifest(
     }
 
 
-class FeedRun:
-    """`marketfeed run` of one manifest."""
+class FeedRun(Process):
+    """Its files are in a folder of the test's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, feed: Mapping[str, Any] | None = None) -> None:
+        """`feed`: the manifest, if it is known before the start."""
+        super().__init__()
+        self.feed = dict(feed or {})
         self.file = folder / "feed.yaml"
+        self.state = folder / "state"
         self.port = free_port()
-        self._folder = folder
-        self._log = folder / "run.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        """Of the status of all shards."""
+        self._out, self._err = folder / "out", folder / "err"
 
-    def write(self, feed: Mapping[str, Any]) -> None:
-        """Write the manifest, as an editor does: a new file in the place of the old one."""
+    def write(self, feed: Mapping[str, Any] | None = None) -> None:
+        """Write the manifest, or another one, as an editor does: a new file in the place of the old one."""
+        if feed is not None:
+            self.feed = dict(feed)
         fresh = self.file.with_suffix(".new")
-        fresh.write_text(yaml.safe_dump(dict(feed)))
+        fresh.write_text(yaml.safe_dump(self.feed))
         fresh.replace(self.file)
 
-    def start(self, feed: Mapping[str, Any], env: Mapping[str, str] | None = None) -> None:
-        """Start it; `ready` tells when its shards are."""
+    def start(self, feed: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None) -> None:
+        """Write the manifest and run it; `wait_live` tells when its shards are there."""
         self.write(feed)
-        command = [sys.executable, "-m", "marketfeed_cli", "run", "-f", str(self.file), "--status-addr", f"{HOST}:{self.port}"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--state", str(self._folder / "state")],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "marketfeed_cli", "run", "-f", str(self.file), "--state", str(self.state)]
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.spawn([*command, "--status-addr", f"{HOST}:{self.port}"], out, err, env)
 
-    def stop(self) -> int:
-        """SIGTERM; its exit code."""
-        assert self._process is not None
-        self._process.terminate()
-        code = self._process.wait(timeout=60)
-        self._process = None
-        return code
+    @property
+    def out(self) -> str:
+        """What it wrote to standard output since it was started."""
+        return self._out.read_text()
 
-    def kill(self) -> None:
-        """End it whatever it does, shards included."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+    @property
+    def err(self) -> str:
+        """What it and its shards wrote to standard error since then."""
+        return self._err.read_text()
 
-    def output(self) -> str:
-        """All that it wrote."""
-        return self._log.read_text() if self._log.exists() else ""
+    def said(self) -> list[str]:
+        """Its own lines on standard error, those of its shards left out."""
+        return [line for line in self.err.splitlines() if " marketfeed." not in line]
 
     def status(self) -> dict[str, Any]:
         """All shards' `/status` by name; empty while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.port}/status", timeout=5) as reply:
-                return dict(json.load(reply))
+            return dict(json.loads(self._get("/status")))
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return {}
 
+    def shard(self, number: int = 0) -> dict[str, Any]:
+        """The status of one shard."""
+        return dict(self.status().get(f"feed-binance-spot-{number}", {}))
+
     def metrics(self) -> str:
-        """The merged metrics."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port}/metrics", timeout=5) as reply:
-            return str(reply.read().decode())
+        """Those of all shards, added up."""
+        return self._get("/metrics")
 
-    def is_ready(self, streams: int | None = None) -> bool:
-        """Whether all shards are, with so many streams live together where that is asked."""
-        shards = self.status()
-        live = sum(shard.get("streams", {}).get("live", 0) for shard in shards.values())
-        return bool(shards) and all(shard.get("ready") for shard in shards.values()) and streams in {None, live}
+    def ready(self) -> bool:
+        """Whether all shards are, and there are any."""
+        reports = self.status().values()
+        return bool(reports) and all(report["ready"] for report in reports)
 
-    def ready(self, streams: int | None = None, deadline_s: float = 40.0) -> dict[str, Any]:
-        """Wait until it is; the status."""
-        wait_until(lambda: self.is_ready(streams), f"the feed is ready; status {self.status()}; {self.output()}", deadline_s)
-        return self.status()
+    def live(self, streams: int, shards: int = 1) -> bool:
+        """Whether so many shards are ready, with so many streams in all, each of them live."""
+        reports = list(self.status().values())
+        well = [r for r in reports if r["ready"] and r["streams"]["live"] == r["streams"]["desired"]]
+        return len(well) == len(reports) == shards and sum(r["streams"]["live"] for r in well) == streams
+
+    def wait_live(self, streams: int, shards: int = 1) -> None:
+        """Wait until they are."""
+        what = f"{streams} live streams in {shards} shards"
+        wait_until(lambda: self.live(streams, shards), f"{what}; status {self.status()}; {self.out}{self.err}", 40.0)
 
     def shard_pids(self) -> list[int]:
-        """Processes of the shards."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                command = (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
-            except (FileNotFoundError, ProcessLookupError):  # it ended just now
-                continue
-            if b"marketfeed_shard.main" in command and str(self._folder).encode() in command:
-                found.append(int(entry.name))
-        return found
+        """Processes of its shards, also when it has ended itself."""
+        return pids("marketfeed_shard.main", f"{self.state}/")
+
+    def close(self) -> None:
+        """End it, and with it its shards, whatever happened."""
+        self.kill()
+        wait_until(lambda: not self.shard_pids(), "its shards are gone")
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=10) as reply:
+            return str(reply.read().decode())
 
 
-class Consumer:
-    """Everything that came by Redis Pub/Sub, in the order in which it came."""
+class SupervisedRun(FeedRun):
+    """A run over gRPC whose manifest a test changes piece by piece."""
 
-    def __init__(self, port: int, host: str = HOST) -> None:
-        self.events: list[dict[str, Any]] = []
-        self._host = host
-        self._port = port
-        self._ended = threading.Event()
-        self._subscribed = threading.Event()
-        self._thread = threading.Thread(target=self._consume, daemon=True)
+    def __init__(self, folder: Path, exchange: str) -> None:
+        """`exchange`: host and port of the simulator."""
+        self.grpc_port = free_ports(2)  # that of the second shard is the next one
+        publishers = {"grpc": {"port": self.grpc_port}}
+        symbols = ["BTC-USDT", "ETH-USDT"]
+        feed = manifest(f"ws://{exchange}", f"http://{exchange}", symbols, ["trades", "bbo"], publishers)
+        super().__init__(folder, feed)
 
-    def start(self) -> None:
-        """Returns when it is subscribed."""
-        self._thread.start()
-        assert self._subscribed.wait(10)
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The manifest's."""
+        spec: dict[str, Any] = self.feed["spec"]
+        return spec
 
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join(10)
-
-    def again(self) -> None:
-        """Wait until it is subscribed again, after Redis was restarted."""
-        assert self._subscribed.wait(20)
-
-    def _consume(self) -> None:
-        while not self._ended.is_set():
-            try:
-                with redis.Redis(host=self._host, port=self._port) as client, client.pubsub() as channel:
-                    channel.psubscribe("md.*")
-                    while not self._ended.is_set():
-                        message = channel.get_message(timeout=0.1)
-                        if message is not None and message["type"] == "psubscribe":
-                            self._subscribed.set()
-                        elif message is not None:
-                            event = json.loads(message["data"])
-                            expected = "md.{exchange}.{market}.{channel}.{symbol}".format(**event)
-                            assert message["channel"].decode() == expected
-                            self.events.append(event)
-            except redis.ConnectionError:
-                self._subscribed.clear()
-                self._ended.wait(0.02)
-
-
-def by_stream(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """(channel, symbol) → its events, in order."""
-    streams: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for event in events:
-        streams[event["channel"], event["symbol"]].append(event)
-    return streams
-
-
-def assert_counted(events: Iterable[Mapping[str, Any]]) -> None:
-    """`n` of every stream has no hole, and begins anew only with a start."""
-    for stream, items in by_stream(events).items():
-        last = 0
-        for event in items:
-            begins = event["type"] == "gap" and event["reason"] == "started"
-            assert event["n"] == (1 if begins else last + 1), (stream, event, last)
-            last = event["n"]
-
-
-def expected_event(text: str, symbols: Mapping[str, str]) -> dict[str, Any]:
-    """A trade or book ticker as Binance sent it → the event, without `recv` and `n`: written independently of the engines."""
-    message = json.loads(text)
-    data = message.get("data", message)
-    head = {"exchange": "binance", "market": "spot", "symbol": symbols[data["s"]]}
-    if data.get("e") == "trade":
-        return {
-            **head,
-            "type": "trade",
-            "channel": "trades",
-            "ts": data["T"] * 10**6,
-            "id": str(data["t"]),
-            "price": data["p"],
-            "size": data["q"],
-            "side": "sell" if data["m"] else "buy",
-        }
-    return {
-        **head,
-        "type": "bbo",
-        "channel": "bbo",
-        "ts": data["T"] * 10**6 if "T" in data else data["E"] * 10**6 if "E" in data else None,
-        "bid_price": data["b"],
-        "bid_size": data["B"],
-        "ask_price": data["a"],
-        "ask_size": data["A"],
-        "seq": data["u"],
-    }
-
-
-def bare(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event without what the shard adds."""
-    return {key: value for key, value in event.items() if key not in {"recv", "n"}}
+    @property
+    def source(self) -> dict[str, Any]:
+        """Its only source."""
+        source: dict[str, Any] = self.spec["sources"][0]
+        return source

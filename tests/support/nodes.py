@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge import Bridge
 from control_plane import ControlPlane, Server
-from supervised import alive
+from processes import alive
 from waiting import wait_until
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cluster import Cluster, Object, condition
-from feed_run import Consumer, assert_counted, bare, by_stream, expected_event, manifest
+from feed_run import manifest
+from received import Consumer, assert_counted, bare, by_stream, expected_event
 from redis_server import HOST, RedisServer, free_port
 from waiting import until, wait_until
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from processes import Process
 from waiting import wait_until
 
 HOST = "127.0.0.1"
@@ -38,16 +38,16 @@ def free_ports(count: int, host: str = HOST) -> int:
         return first
 
 
-class RedisServer:
+class RedisServer(Process):
     """redis-server on a free port, its files in a folder of the test's."""
 
     def __init__(self, folder: Path, host: str = HOST) -> None:
         """`host`: the loopback, or the address at which a cluster's pods reach it."""
+        super().__init__()
         self.host = host
         self.port = free_port(host)
         self._folder = folder
         self._options: Sequence[str] = ()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -57,17 +57,8 @@ class RedisServer:
         """Start it and wait until it answers; further options as on its command line, kept for the next start."""
         self._options = options or self._options
         command = ["redis-server", "--bind", self.host, "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(
-            [*command, "--dir", str(self._folder), *self._options], stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        self.spawn([*command, "--dir", str(self._folder), *self._options], subprocess.DEVNULL)
         wait_until(self._answers, "redis-server answers PING")
-
-    def kill(self) -> None:
-        """End it at once, thawed or frozen; what it held is gone."""
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
 
     def restart(self) -> None:
         """Kill it and start it on the same port."""
@@ -76,20 +67,18 @@ class RedisServer:
 
     def freeze(self) -> None:
         """Let it hang: its connections stay and nothing answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        """Let it go on."""
+        self.signal(signal.SIGCONT)
 
     def admin(self, **options: Any) -> redis.Redis:
         """A client for the test itself, to be closed by it."""
         return redis.Redis(host=self.host, port=self.port, **options)
 
     def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, "redis-server ended by itself"
+        assert self.runs, "redis-server ended by itself"
         with self.admin(socket_timeout=1) as client:
             try:
                 return bool(client.ping())

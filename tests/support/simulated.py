@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from processes import Process
 from redis_server import HOST, free_port
 from waiting import wait_until
 
@@ -43,17 +42,17 @@ def binance(
     return Simulator(exchange, Market(chosen, seed, base=start), **options)
 
 
-class SimulatorProcess:
+class SimulatorProcess(Process):
     """`marketfeed simulate` on a port that stays the same."""
 
     def __init__(self, folder: Path, host: str = HOST) -> None:
         """`host`: the loopback, or the address at which a cluster's pods reach it."""
+        super().__init__()
         self.host = host
         self.port = free_port(host)
         self.ledger_path = folder / "ledger.jsonl"
         self._log = folder / "simulator.log"
         self._options: Sequence[str] = ()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def ws_url(self) -> str:
@@ -68,25 +67,8 @@ class SimulatorProcess:
         self._options = options or self._options
         command = [sys.executable, "-m", "marketfeed_cli", "simulate", "--host", self.host, "--port", str(self.port)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, *self._options], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self.spawn([*command, *self._options], log, subprocess.STDOUT)
         wait_until(self._listens, "the simulator listens")
-
-    def kill(self) -> None:
-        """End it as a crash does."""
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def stop(self) -> int:
-        """End it with SIGTERM; its exit code."""
-        assert self._process is not None
-        self._process.terminate()
-        code = self._process.wait(timeout=20)
-        self._process = None
-        return code
 
     def restart(self) -> None:
         """Kill it and start it on the same port."""
@@ -107,6 +89,5 @@ class SimulatorProcess:
         return [json.loads(line) for line in self.ledger_path.read_text().splitlines()]
 
     def _listens(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.output()
+        assert self.runs, self.output()
         return "listening " in self.output()

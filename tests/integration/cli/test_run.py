@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from feed_run import SupervisedRun
+from processes import alive
 from redis_server import HOST, free_port
 from simulated import SimulatorProcess
-from supervised import SupervisedRun, alive
 from waiting import wait_until
 
 
@@ -201,9 +202,9 @@ def test_a_taken_port_is_named(run: SupervisedRun) -> None:
 
 def test_a_taken_status_address_is_named(run: SupervisedRun) -> None:
     with socket.socket() as taken:
-        taken.bind((HOST, run.status_port))
+        taken.bind((HOST, run.port))
         taken.listen()
         run.start()
         assert run.wait() == 1
     (line,) = run.said()
-    assert line.startswith(f"--status-addr {HOST}:{run.status_port}: ")
+    assert line.startswith(f"--status-addr {HOST}:{run.port}: ")

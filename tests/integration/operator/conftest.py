@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, lacking
-from feed_run import Consumer
 from operated import Feeds, Operator, wait_acting
+from received import Consumer
 from redis_server import RedisServer
 
 ROOT = Path(__file__).parents[3]

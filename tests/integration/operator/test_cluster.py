@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cluster import Cluster, Object, condition, pid
 from objects import SYMBOLS, assignment, deployment
+from processes import alive
 from simulated import SimulatorProcess
-from supervised import alive
 
 RATE = 200
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, pid
-from feed_run import Consumer
 from operated import Feeds, Operator, acting, assert_exact, feed_of, names_of, wait_acting
+from received import Consumer
 from redis_server import RedisServer
 from simulated import binance
 from waiting import until, wait_until

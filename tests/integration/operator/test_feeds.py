@@ -6,8 +6,8 @@ import asyncio
 import os
 from typing import Any
 
-from feed_run import Consumer
 from operated import Feeds, assert_exact, feed_of, names_of
+from received import Consumer
 from redis_server import RedisServer
 from simulated import binance
 from waiting import until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from feed_run import Consumer
 from operated import Feeds, Operator, assert_exact, feed_of, names_of
+from received import Consumer
 from redis_server import RedisServer
 from simulated import binance
 
