@@ -11,7 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from marketfeed.assignment import HTTP_PORT
 from marketfeed_operator import errors, kinds
-from marketfeed_operator.errors import ClusterError, NoReportError, NotFoundError, UnreachableError
+from marketfeed_operator.errors import ClusterError, NoReportError, NotFoundError, SlowError, UnreachableError
 from marketfeed_operator.kinds import Kind
 
 CHILDREN_MANAGER: Final = "marketfeed-operator"
@@ -104,6 +104,8 @@ class Cluster:
                 path = kinds.POD.path(metadata["namespace"], name, "proxy") + "/status"
                 body = await self._call("GET", path, timeout_s=STATUS_TIMEOUT_S)
             found = orjson.loads(body)
+        except SlowError:
+            raise NoReportError("its /status did not answer in time") from None
         except UnreachableError:
             raise
         except ClusterError as error:
@@ -161,7 +163,7 @@ class Cluster:
             answer = await self._api.call_api(*request, _request_timeout=aiohttp.ClientTimeout(total=timeout_s))
             content: bytes = await answer.read()  # type: ignore[no-untyped-call]
         except TimeoutError:
-            raise UnreachableError(call, f"no answer within {timeout_s:g} s") from None
+            raise SlowError(call, f"no answer within {timeout_s:g} s") from None
         except _CONNECTION as error:
             raise UnreachableError(call, str(error) or type(error).__name__) from None
         if answer.status >= 300:

@@ -54,6 +54,10 @@ class UnreachableError(UnavailableError):
     reason = "Unreachable"
 
 
+class SlowError(UnreachableError):
+    """It, or what it passes the call on to, takes too long."""
+
+
 class NoReportError(Exception):
     """A shard's `/status` could not be had; why, in few words."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,6 +33,7 @@ class Server:
     def __init__(self) -> None:
         self.port = free_port()
         self.status, self.body = 200, b"{}"
+        self.hangs = False
         self.asked: list[tuple[str, str, dict[str, str], str, Any]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -39,6 +41,8 @@ class Server:
         content_type = request.headers.get("Content-Type", "")
         sent = orjson.loads(body) if body else None
         self.asked.append((request.method, request.raw_path.partition("?")[0], dict(request.query), content_type, sent))
+        if self.hangs:
+            await asyncio.sleep(1.0)
         return web.Response(status=self.status, body=self.body, content_type="application/json")
 
 
@@ -142,6 +146,15 @@ async def test_a_report_comes_through_the_api_server_from_outside(server: Server
         server.status, server.body = 200, body
         with pytest.raises(NoReportError):
             await cluster.report(RUNNING)
+
+
+async def test_a_pod_that_hangs_is_not_taken_for_an_api_server_that_is_away(
+    server: Server, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marketfeed_operator.cluster.STATUS_TIMEOUT_S", 0.05)
+    server.hangs = True
+    with pytest.raises(NoReportError, match="in time"):
+        await cluster.report(RUNNING)
 
 
 async def test_a_report_comes_from_the_pod_itself_inside(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
