@@ -56,11 +56,14 @@ class Replacing:
     def relieve(self, old: Connection) -> None:
         """The connection that replaces this one stands in for it from now on."""
         new = next(c for c in self._pool if c.replaces is old)
-        del self._takeovers[new.id]
-        new.replaces = None
-        new.id, new.reconnects = old.id, new.reconnects + old.reconnects
-        for slot in new.subscriptions.slots:
-            self._streams.own(slot, new.key)
+        new.reconnects += old.reconnects
+        if old.replaces is not None:  # which was on its way to take over itself: the new one does so in its place
+            new.replaces = old.replaces
+        else:
+            del self._takeovers[new.id]
+            new.replaces, new.id = None, old.id
+            for slot in new.subscriptions.slots:
+                self._streams.own(slot, new.key)
         self.drop(old)
 
     def drop(self, connection: Connection) -> None:

@@ -444,3 +444,19 @@ def test_a_refusal_without_a_number_is_that_of_the_one_request_under_way() -> No
     exchange.run(1.0)
     exchange.manager.control(1, Control(ControlKind.ACKNOWLEDGED, None), exchange.now_s)
     assert exchange.manager.subscribed() == set(), "an acknowledgement without a number proves nothing"
+
+
+def test_a_connection_that_is_replaced_before_it_took_over_leaves_none_behind() -> None:
+    exchange = up(3)
+    for key in (1, 2):
+        exchange.manager.control(key, Control(ControlKind.CLOSING), exchange.now_s)
+        exchange.run(0.2)
+    exchange.lose(2)
+    assert not exchange.sockets[1].closed, "the first one still delivers"
+    exchange.run(60.0, deliver=range(3))
+    assert exchange.open_keys == [3]
+    assert exchange.sockets[1].closed
+    exchange.lose(3)
+    exchange.run(5.0)
+    assert exchange.open_keys == [4]
+    assert exchange.manager.live() == {0, 1, 2}
