@@ -1,25 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from assignments import assignment
 
-from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
 from marketfeed.problem import NotAccepted
-from marketfeed.resource import Grpc, Publishers
+from marketfeed.resource import Publishers
 from marketfeed_cli.placement import placed, secrets_wanted
-
-
-def assignment(number: int = 0, symbols: str = "AB", *, attempts: int = 100, port: int = 9090) -> Assignment:
-    return Assignment(
-        generation=1,
-        feed="feed",
-        shard=f"feed-binance-spot-{number}",
-        exchange="binance",
-        market="spot",
-        symbols=tuple(SymbolStreams(symbol=f"{c}-USDT", native=f"{c}USDT", channels=("trades",)) for c in symbols),
-        limits=EffectiveLimits(streams_per_connection=900, messages_per_second=2),
-        connects=Share(count=attempts, seconds=300),
-        publishers=Publishers(grpc=Grpc(port=port)),
-    )
 
 
 def test_each_shard_has_a_grpc_port_of_its_own_and_keeps_it() -> None:

@@ -1,24 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from assignments import assignment
 
-from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
+from marketfeed.assignment import EffectiveLimits, SymbolStreams
 from marketfeed.resource import Endpoint, Grpc, Publishers, Watchdog
 from marketfeed.rollout import rollout, starts_anew
-
-
-def assignment(number: int = 0, symbols: str = "AB", *, attempts: int = 100, port: int = 9090) -> Assignment:
-    return Assignment(
-        generation=1,
-        feed="feed",
-        shard=f"feed-binance-spot-{number}",
-        exchange="binance",
-        market="spot",
-        symbols=tuple(SymbolStreams(symbol=f"{c}-USDT", native=f"{c}USDT", channels=("trades",)) for c in symbols),
-        limits=EffectiveLimits(streams_per_connection=900, messages_per_second=2),
-        connects=Share(count=attempts, seconds=300),
-        publishers=Publishers(grpc=Grpc(port=port)),
-    )
 
 
 def test_shards_that_give_something_up_come_before_those_that_get_it() -> None:

@@ -357,12 +357,18 @@ def ids(events: list[dict[str, Any]]) -> list[int]:
     return [int(e.get("id") or e["seq"]) for e in events if e["type"] != "gap"]
 
 
-def test_what_a_new_connection_brings_ahead_of_the_old_one_waits_for_it(bed: Bed) -> None:
+def owned(bed: Bed) -> list[int]:
+    """Trades and book tickers that connection 1 owns; 10 and 100 came last."""
     slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
     for slot in slots:
         bed.pipeline.own(slot, 1)
     bed.feed(trade(10), bbo(100), connection=1)
     bed.take()
+    return slots
+
+
+def test_what_a_new_connection_brings_ahead_of_the_old_one_waits_for_it(bed: Bed) -> None:
+    slots = owned(bed)
     bed.pipeline.joining(slots)
     bed.feed(trade(13), bbo(130), trade(14), connection=2)
     assert bed.take() == []
@@ -394,11 +400,7 @@ def test_a_new_connection_that_is_not_ahead_counts_at_once(bed: Bed) -> None:
 
 
 def test_where_the_old_connection_never_comes_as_far_what_lies_between_is_announced(bed: Bed) -> None:
-    slots = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"))
-    for slot in slots:
-        bed.pipeline.own(slot, 1)
-    bed.feed(trade(10), bbo(100), connection=1)
-    bed.take()
+    slots = owned(bed)
     bed.pipeline.joining(slots)
     bed.feed(trade(13), bbo(130), connection=2)
     for slot in slots:
