@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from cluster import Cluster, Object, condition
 from feed_run import manifest
 from received import Consumer, assert_counted, bare, by_stream, expected_event
@@ -26,31 +27,15 @@ KINDS = ("deployments.apps", "replicasets.apps", "controllerrevisions.apps", "co
 OTHERS = ("networkpolicies.networking.k8s.io", "poddisruptionbudgets.policy", "pods")
 
 
-RIGHTS = {
-    "marketfeed.dev": {"marketfeeds": "get list watch", "marketfeeds/status": "patch"},
-    "apps": {"deployments": "list watch create patch delete", "controllerrevisions": "list create delete"},
-    "networking.k8s.io": {"networkpolicies": "list watch create patch delete"},
-    "policy": {"poddisruptionbudgets": "list watch create patch delete"},
-    "coordination.k8s.io": {"leases": "get create update"},
-    "": {
-        "configmaps": "list watch create patch delete",
-        "services": "list watch create patch delete",
-        "pods": "list watch patch",
-        "pods/proxy": "get",
-        "events": "create",
-        "secrets": "create",
-    },
-}
-"""All that the operator may do in the namespaces that it watches: by API group and resource. Secrets it never reads."""
+INSTALLED = Path(__file__).parents[2] / "examples/cluster/operator.yaml"
+PROXY = {"apiGroups": [""], "resources": ["pods/proxy"], "verbs": ["get"]}
+"""What an operator outside of the cluster needs besides: it reads the shards' status through the API server."""
 
 
 def rights(namespace: str, user: str) -> list[Object]:
-    """A Role with these, and a user who has it."""
-    rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": verbs.split()}
-        for group, resources in RIGHTS.items()
-        for resource, verbs in resources.items()
-    ]
+    """A Role with what the operator is installed with, in one namespace, and a user who has it."""
+    roles = [o for o in yaml.safe_load_all(INSTALLED.read_text()) if o["kind"] in {"Role", "ClusterRole"}]
+    rules = [PROXY, *(rule for role in roles for rule in role["rules"])]
     metadata = {"name": user, "namespace": namespace}
     api = "rbac.authorization.k8s.io"
     role = {"apiGroup": api, "kind": "Role", "name": user}

@@ -1,4 +1,4 @@
-"""The operator as pods of the cluster, with the rights of examples/operator.yaml and no others."""
+"""The operator as pods of the cluster, with the rights of examples/cluster/operator.yaml and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from received import Consumer
 from redis_server import RedisServer
 from simulated import binance
 
-MANIFEST = Path(__file__).parents[3] / "examples/operator.yaml"
+MANIFEST = Path(__file__).parents[3] / "examples/cluster/operator.yaml"
 
 
 @pytest.fixture
