@@ -1,4 +1,4 @@
-"""Batches without the compiled kernel: the same surface as its engine, which declines every frame."""
+"""What the pipeline needs of an engine, and the engine without a kernel: it declines every frame and only makes batches."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from marketfeed.exchanges.exchange import Control
 from marketfeed_shard.attempts import Attempts
 from marketfeed_shard.bans import KeptBan
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.following import Following, settings, watch
 from marketfeed_shard.http import HttpServer
 from marketfeed_shard.observe import Observer
@@ -180,10 +180,10 @@ class Shard:
         self._manager.opened(key, self._clock.monotonic(), self._clock.time_ns())
         self._wake()
 
-    def lost(self, key: int, loss: Loss) -> None:
-        log.warning("connection %d: %s%s", key, loss.reason, f" (code {loss.close_code})" if loss.close_code else "")
+    def lost(self, key: int, why: Disconnect) -> None:
+        log.warning("connection %d: %s%s", key, why.reason, f" (code {why.close_code})" if why.close_code else "")
         now_s = self._clock.monotonic()
-        self._manager.lost(key, loss, now_s)
+        self._manager.lost(key, why, now_s)
         if banned_s := self._manager.banned_for_s(now_s):
             until_ns = self._clock.time_ns() + round(min(banned_s, LONGEST_BAN_S) * 1e9)
             self._ban.keep(Ban(until_ns=until_ns, reason=self._manager.ban_reason))

@@ -12,7 +12,7 @@ from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Control, ControlKind
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.connection.ports import Loss, Settings, Topic
+from marketfeed_shard.connection.ports import Disconnect, Settings, Topic
 
 MARKET = catalogue.market("binance", "spot")
 URL = "ws://exchange/stream"
@@ -103,7 +103,7 @@ class Exchange:
         if self.accepts:
             self._due.append(lambda: self.manager.opened(key, self.now_s, self.now_ns))
         else:
-            self._due.append(lambda: self.manager.lost(key, Loss("refused"), self.now_s))
+            self._due.append(lambda: self.manager.lost(key, Disconnect("refused"), self.now_s))
 
     def send(self, key: int, text: str) -> None:
         socket = self.sockets[key]
@@ -158,10 +158,10 @@ class Exchange:
                     socket.seen.add(slot)
                     self.streams.counts[slot] += 1
 
-    def lose(self, key: int, loss: Loss | None = None) -> None:
+    def lose(self, key: int, why: Disconnect | None = None) -> None:
         """End a socket."""
         self.sockets[key].closed = True
-        self.manager.lost(key, loss or Loss("connection lost"), self.now_s)
+        self.manager.lost(key, why or Disconnect("connection lost"), self.now_s)
 
     def run(self, seconds: float, deliver: Iterable[int] = (), every_s: float = 1.0) -> None:
         """Let time pass, delivering one message of these streams every so often."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 GUARD_S = 0.1
 """Added to every interval: two messages that leave a second apart may arrive a little closer."""
-
-
 TURN_S = 0.25
 """How long a turn lasts."""
 

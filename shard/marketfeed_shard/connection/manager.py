@@ -14,7 +14,7 @@ from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.dialer import Dialer
 from marketfeed_shard.connection.pool import Pool
-from marketfeed_shard.connection.ports import Loss, Settings, Sockets, Streams, Topic
+from marketfeed_shard.connection.ports import Disconnect, Settings, Sockets, Streams, Topic
 from marketfeed_shard.connection.replacing import LOOK_S, Replacing
 from marketfeed_shard.connection.watchdog import Verdict, Watchdog
 
@@ -99,12 +99,12 @@ class Manager:
             for slot in connection.subscriptions.slots:
                 self._streams.own(slot, key)
 
-    def lost(self, key: int, loss: Loss, now_s: float) -> None:
+    def lost(self, key: int, why: Disconnect, now_s: float) -> None:
         """A socket ended, or could not be made."""
         connection = self._pool.by_key(key)
         if connection is None:
             return
-        closing = loss.understood(self._market)
+        closing = why.understood(self._market)
         if closing.banned_s:
             self._dialer.ban(now_s + closing.banned_s, closing.reason)
         self._interrupted(connection)
@@ -114,7 +114,7 @@ class Manager:
         if connection.replaces is not None:
             self._streams.joining(connection.subscriptions.slots)
         retry_s = connection.backoff.failed(now_s, PACED_WAIT_S if closing.paced else 0.0)
-        connection.closed(closing.reason or loss.reason, retry_s, now_s)
+        connection.closed(closing.reason or why.reason, retry_s, now_s)
 
     def pinged(self, key: int, payload: bytes) -> None:
         """The exchange sent a ping frame."""
@@ -235,7 +235,7 @@ class Manager:
     def _give_up(self, connection: Connection, reason: str, now_s: float) -> None:
         key = connection.key
         self._sockets.close(key)
-        self.lost(key, Loss(reason), now_s)
+        self.lost(key, Disconnect(reason), now_s)
 
     def _interrupted(self, connection: Connection) -> None:
         """What this connection carried and no other one is seen to deliver may be missing from now on."""

@@ -96,7 +96,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Disconnect:
     """Why a connection ended, or could not be made."""
 
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Disconnect
 
 
 class Events(Protocol):
@@ -18,7 +18,7 @@ class Events(Protocol):
         """The handshake is done."""
         ...
 
-    def lost(self, key: int, loss: Loss) -> None:
+    def lost(self, key: int, why: Disconnect) -> None:
         """The socket ended, or could not be made; not called for one that was closed on request."""
         ...
 

@@ -21,7 +21,7 @@ from picows import (
 )
 
 from marketfeed.clock import Clock
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.plain import Engine
 from marketfeed_shard.transport.events import Events
 from marketfeed_shard.transport.listener import factory
@@ -118,7 +118,7 @@ class PicowsSockets:
         self._events.flush()  # the last read may have ended in a frame that broke the protocol
         socket = self._sockets.get(key)
         if socket is not None:
-            self._lost(key, _loss(socket, transport))
+            self._lost(key, _disconnect(socket, transport))
 
     def declined(self, listener: Any, frame: bytes, received_ns: int) -> None:
         slots = self._events.frame(listener.connection, frame, received_ns)
@@ -166,9 +166,9 @@ class PicowsSockets:
             socket.fragments.clear()
             self.declined(listener, message, received_ns)
 
-    def _lost(self, key: int, loss: Loss) -> None:
+    def _lost(self, key: int, why: Disconnect) -> None:
         del self._sockets[key]
-        self._events.lost(key, loss)
+        self._events.lost(key, why)
 
     async def _connect(self, key: int, socket: _Socket, url: str) -> None:
         try:
@@ -186,25 +186,25 @@ class PicowsSockets:
         except WSHandshakeError as error:
             self._failed(key, self._refusal(error))
         except TimeoutError:
-            self._failed(key, Loss(f"no connection within {CONNECT_TIMEOUT_S:g} s"))
+            self._failed(key, Disconnect(f"no connection within {CONNECT_TIMEOUT_S:g} s"))
         except (OSError, WSError) as error:
-            self._failed(key, Loss(str(error) or type(error).__name__))
+            self._failed(key, Disconnect(str(error) or type(error).__name__))
         else:
             if socket.transport is None:
-                self._failed(key, Loss("closed during the handshake"))
+                self._failed(key, Disconnect("closed during the handshake"))
             elif key in self._sockets:
                 self._events.opened(key)
 
-    def _failed(self, key: int, loss: Loss) -> None:
+    def _failed(self, key: int, why: Disconnect) -> None:
         if key in self._sockets:
-            self._lost(key, loss)
+            self._lost(key, why)
 
-    def _refusal(self, error: WSHandshakeError) -> Loss:
+    def _refusal(self, error: WSHandshakeError) -> Disconnect:
         if error.response is None:
-            return Loss(str(error))
+            return Disconnect(str(error))
         status = int(error.response.status)
         retry_after_s = self._retry_after_s(error.response.headers.get("Retry-After"))
-        return Loss(f"HTTP {status}", http_status=status, retry_after_s=retry_after_s)
+        return Disconnect(f"HTTP {status}", http_status=status, retry_after_s=retry_after_s)
 
     def _retry_after_s(self, value: str | None) -> float | None:
         """Seconds, or an HTTP date."""
@@ -218,12 +218,12 @@ class PicowsSockets:
             return None
 
 
-def _loss(socket: _Socket, transport: WSTransport) -> Loss:
+def _disconnect(socket: _Socket, transport: WSTransport) -> Disconnect:
     """Why a socket ended: the first close frame tells, and ours only where the exchange broke the protocol."""
     handshake = transport.close_handshake
     if handshake is not None and handshake.sent is not None and not handshake.recv_then_sent:
-        return Loss(f"given up, for it broke the protocol: {handshake.sent.reason or handshake.sent.code.name}")
-    return Loss(
+        return Disconnect(f"given up, for it broke the protocol: {handshake.sent.reason or handshake.sent.code.name}")
+    return Disconnect(
         socket.close_reason or ("closed by the exchange" if socket.close_code else "connection lost"),
         close_code=socket.close_code,
     )

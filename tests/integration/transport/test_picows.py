@@ -11,7 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request
 
 from marketfeed.clock import SystemClock
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.plain import PlainEngine
 from marketfeed_shard.transport.picows import PicowsSockets
 
@@ -21,7 +21,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.opens: list[int] = []
-        self.losses: list[Loss] = []
+        self.losses: list[Disconnect] = []
         self.frames: list[bytes] = []
         self.broken = False
 
@@ -30,8 +30,8 @@ class Heard:
     def opened(self, key: int) -> None:
         self.opens.append(key)
 
-    def lost(self, key: int, loss: Loss) -> None:
-        self.losses.append(loss)
+    def lost(self, key: int, why: Disconnect) -> None:
+        self.losses.append(why)
 
     def pinged(self, key: int, payload: bytes) -> None: ...
 
@@ -66,7 +66,7 @@ async def test_a_server_that_closes_during_the_handshake_is_no_open_connection()
     async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
         sockets(heard).open(1, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream")
         await until(lambda: heard.losses, "the loss")
-    assert heard.losses == [Loss("closed during the handshake")]
+    assert heard.losses == [Disconnect("closed during the handshake")]
     assert heard.opens == []
 
 
@@ -102,9 +102,9 @@ async def test_a_server_that_breaks_the_protocol_is_given_up_and_named(caplog: p
     async with exchange(break_it) as url:
         sockets(heard).open(1, url)
         await until(lambda: heard.losses, "the loss")
-    (loss,) = heard.losses
-    assert loss.reason.startswith("given up, for it broke the protocol: Received CLOSE")
-    assert loss.close_code is None, "the exchange said nothing about how to come back"
+    (why,) = heard.losses
+    assert why.reason.startswith("given up, for it broke the protocol: Received CLOSE")
+    assert why.close_code is None, "the exchange said nothing about how to come back"
     assert not [r for r in caplog.records if r.name in {"asyncio", "marketfeed.shard"}]
 
 
@@ -113,7 +113,7 @@ async def test_the_exchange_s_own_close_frame_is_told() -> None:
     async with exchange(lambda connection: connection.close(1008, "Too many requests")) as url:
         sockets(heard).open(1, url)
         await until(lambda: heard.losses, "the loss")
-    assert heard.losses == [Loss("Too many requests", close_code=1008)]
+    assert heard.losses == [Disconnect("Too many requests", close_code=1008)]
 
 
 async def test_a_fault_of_ours_ends_the_connection_and_is_shown_whole(caplog: pytest.LogCaptureFixture) -> None:

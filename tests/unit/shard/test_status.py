@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from marketfeed.assignment import Share
 from marketfeed.clock import ManualClock
 from marketfeed.report import PublisherReport, PublisherState
-from marketfeed_shard.connection.ports import Loss
+from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.metrics import Metrics
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.progress import Progress
@@ -107,7 +107,7 @@ def test_no_age_is_negative_when_the_clock_was_set_back(bed: Bed) -> None:
 def test_a_shard_whose_connection_is_gone_says_why_it_is_not_ready(bed: Bed) -> None:
     bed.run(5.0)
     bed.exchange.accepts = False
-    bed.exchange.lose(1, Loss("HTTP 451", http_status=451))
+    bed.exchange.lose(1, Disconnect("HTTP 451", http_status=451))
     report = bed.report()
     (connection,) = report["connections"]
     assert (connection["state"], connection["opened"], connection["last_message_age"]) == ("backoff", None, None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from marketfeed.assignment import Ban, EffectiveLimits, Share
 from marketfeed.exchanges.exchange import Control, ControlKind
 from marketfeed.report import ConnectionState
-from marketfeed_shard.connection.ports import Loss, Settings, Topic
+from marketfeed_shard.connection.ports import Disconnect, Settings, Topic
 
 
 def up(slots: int, **options: object) -> Exchange:
@@ -321,22 +321,22 @@ def test_a_rare_stream_is_not_stale_after_a_minute() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "least_s"),
+    ("why", "least_s"),
     [
-        (Loss("HTTP 418", http_status=418, retry_after_s=600.0), 600.0),
-        (Loss("HTTP 418", http_status=418), 120.0),
-        (Loss("HTTP 429", http_status=429, retry_after_s=30.0), 30.0),
-        (Loss("HTTP 403", http_status=403), 300.0),
-        (Loss("HTTP 451", http_status=451), 300.0),
-        (Loss("HTTP 503", http_status=503, retry_after_s=40.0), 40.0),
-        (Loss("Too many requests", close_code=1008), 5.0),
+        (Disconnect("HTTP 418", http_status=418, retry_after_s=600.0), 600.0),
+        (Disconnect("HTTP 418", http_status=418), 120.0),
+        (Disconnect("HTTP 429", http_status=429, retry_after_s=30.0), 30.0),
+        (Disconnect("HTTP 403", http_status=403), 300.0),
+        (Disconnect("HTTP 451", http_status=451), 300.0),
+        (Disconnect("HTTP 503", http_status=503, retry_after_s=40.0), 40.0),
+        (Disconnect("Too many requests", close_code=1008), 5.0),
     ],
 )
-def test_a_ban_is_honoured_by_all_connections(loss: Loss, least_s: float) -> None:
+def test_a_ban_is_honoured_by_all_connections(why: Disconnect, least_s: float) -> None:
     exchange = up(2, streams_per_connection=1)
-    exchange.lose(1, loss)
+    exchange.lose(1, why)
     began_s = exchange.now_s
-    if loss.http_status is not None:
+    if why.http_status is not None:
         exchange.lose(2)
     attempts = len(exchange.attempts_s)
     exchange.run(least_s - 1.0)
