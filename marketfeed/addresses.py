@@ -44,3 +44,11 @@ def host_port_fault(text: str, *, port_required: bool) -> tuple[str, str] | None
     if port_required and urlsplit(f"tcp://{text}").port is None:
         return "names no port", example
     return None
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """What to listen on, written HOST:PORT; an IPv6 address stands in brackets. Raises `ValueError`: what is wrong with it."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError("is no address; write HOST:PORT, such as 127.0.0.1:8080")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from marketfeed.addresses import host_and_port
 from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed_cli import state
@@ -109,10 +110,10 @@ def _announce(text: str) -> None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise RunError(f"--status-addr {text}: is no address; write HOST:PORT, such as 127.0.0.1:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    try:
+        return host_and_port(text)
+    except ValueError as error:
+        raise RunError(f"--status-addr {text}: {error}") from None
 
 
 async def _run(wanted: Wanted) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from marketfeed.addresses import host_and_port
 from marketfeed_operator.access import NoClusterError
 from marketfeed_operator.lease import LostError
 from marketfeed_operator.runtime import AddressError, Settings, operate
@@ -17,11 +18,11 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def address(text: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT; an IPv6 address stands in brackets. Raises `typer.BadParameter`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise typer.BadParameter(f"{text}: write HOST:PORT, such as 0.0.0.0:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    """(host, port) of HOST:PORT. Raises `typer.BadParameter`."""
+    try:
+        return host_and_port(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text}: {error}") from None
 
 
 def command(

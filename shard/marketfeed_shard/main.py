@@ -14,6 +14,7 @@ import typer
 import uvloop
 from pydantic import ValidationError
 
+from marketfeed.addresses import host_and_port
 from marketfeed.assignment import Assignment
 from marketfeed.clock import SystemClock
 from marketfeed_shard.following import unsupported
@@ -40,12 +41,11 @@ def read(path: Path) -> Assignment:
     return assignment
 
 
-def address(text: str) -> tuple[str, int]:
-    """(host, port) of HOST:PORT; an IPv6 address stands in brackets. Raises `UsageError`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--http {text}: write HOST:PORT, such as 0.0.0.0:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return host_and_port(text)
+    except ValueError as error:
+        raise UsageError(f"--http {text}: {error}") from None
 
 
 async def _run(assignment: Assignment, place: Place) -> None:
@@ -69,7 +69,7 @@ def command(
     logging.getLogger("picows").setLevel(logging.CRITICAL)  # what it tells, our own lines tell
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     try:
-        host, port = address(http)
+        host, port = _address(http)
         wanted = read(assignment)
         state.mkdir(parents=True, exist_ok=True)
         uvloop.run(_run(wanted, Place(assignment, state, secrets, host, port)))
