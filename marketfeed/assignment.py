@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from marketfeed.exchanges.exchange import Market
+from marketfeed.exchanges.exchange import Market, Topic
 from marketfeed.resource import Endpoint, Proxy, Publishers, Watchdog
 
 VERSION = 1
@@ -24,12 +24,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
-def stream_url(market: Market, endpoint: Endpoint, channel: str) -> str:
-    """The address at which a market's channel is to be had; the manifest's own addresses come before the exchange's."""
-    which, path = market.path(channel)
+def topic_url(market: Market, endpoint: Endpoint, topic: Topic) -> str:
+    """The address at which a topic is to be had; the manifest's own addresses come before the exchange's."""
+    which = topic.endpoint
     own = {"wsPublic": endpoint.ws_public, "wsMarket": endpoint.ws_market, "wsBusiness": endpoint.ws_business}
     base = own.get(which) or endpoint.ws or market.endpoints.others.get(which) or market.endpoints.ws
-    return base.rstrip("/") + path
+    return base.rstrip("/") + topic.path
 
 
 class SymbolStreams(_Part):
@@ -90,6 +90,10 @@ class Assignment(_Part):
     limits: EffectiveLimits
     connects: Share
     """Connection attempts."""
+    connects_burst: Share | None = None
+    """Connection attempts in a shorter time beside that, where the exchange has such a limit."""
+    rest: Share | None = None
+    """Weight of REST calls; null: none may be made."""
     bans: tuple[Ban, ...] = ()
     book_depth: int | None = None
     backfill: bool = True

@@ -34,7 +34,7 @@ def wants_volumes(feed: MarketFeed, address: ListAddress) -> bool:
 def listed(market: Market, url: str, body: bytes) -> list[Instrument]:
     """The instruments that an answer lists. Raises `InstrumentsError`."""
     try:
-        found = market.instruments(orjson.loads(body))
+        found = market.instruments.parse(orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise InstrumentsError(f"{url}: answered no JSON: {error}") from None
     except MALFORMED as error:
@@ -47,6 +47,6 @@ def listed(market: Market, url: str, body: bytes) -> list[Instrument]:
 def volumes(market: Market, url: str, body: bytes) -> dict[str, Decimal]:
     """24 h quote volumes by native symbol, as an answer tells them. Raises `InstrumentsError`."""
     try:
-        return market.volumes(orjson.loads(body))
+        return market.instruments.volumes(orjson.loads(body))
     except MALFORMED as error:  # a JSONDecodeError is a ValueError
         raise InstrumentsError(f"{url}: tells no volumes: {type(error).__name__} {error}") from None

@@ -154,8 +154,9 @@ def _item(symbol: str, channels: Iterable[str], market: Market) -> Item:
     paths: dict[str, int] = {}
     rate = 0.0
     for channel in sorted(channels):
-        path = "".join(market.path(channel))
-        paths[path] = paths.get(path, 0) + 1
+        for topic in market.topics(channel, symbol, None):
+            path = topic.endpoint + topic.path
+            paths[path] = paths.get(path, 0) + 1
         rate += market.rates[channel.partition(".")[0]]
     return Item(symbol, tuple(sorted(paths.items())), rate)
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 _CODE = r"[^\W_a-z]+"
@@ -48,12 +48,21 @@ def is_code(text: str) -> bool:
     return _code(text) is not None
 
 
-class Names:
-    """The normalised symbol of an exchange's own: from its instrument list, or split by its quote currencies."""
+def split_by_quote(native: str, quotes: Iterable[str]) -> str | None:
+    """BTCUSDT → BTC-USDT: by the longest quote currency that fits, or None."""
+    for quote in sorted(quotes, key=len, reverse=True):
+        base = native.removesuffix(quote)
+        if base and base != native and is_symbol(f"{base}-{quote}"):
+            return f"{base}-{quote}"
+    return None
 
-    def __init__(self, known: Mapping[str, str], quotes: Iterable[str] = ()) -> None:
+
+class Names:
+    """The normalised symbol of an exchange's own: from its instrument list, or by its form."""
+
+    def __init__(self, known: Mapping[str, str], by_form: Callable[[str], str | None] = lambda native: None) -> None:
         self._known = dict(known)
-        self._quotes = sorted(quotes, key=len, reverse=True)
+        self._by_form = by_form
 
     @classmethod
     def of(cls, instruments: Iterable[Instrument]) -> Names:
@@ -63,15 +72,8 @@ class Names:
     def __call__(self, native: str) -> str | None:
         """The normalised symbol, or None where it is not known."""
         found = self._known.get(native)
-        if found is None and self._quotes:
-            found = self._split(native)
+        if found is None:
+            found = self._by_form(native)
             if found is not None and len(self._known) < MOST_NAMES:
                 self._known[native] = found
         return found
-
-    def _split(self, native: str) -> str | None:
-        for quote in self._quotes:
-            base = native.removesuffix(quote)
-            if base and base != native and is_symbol(f"{base}-{quote}"):
-                return f"{base}-{quote}"
-        return None

@@ -23,11 +23,11 @@ async def ask(address: ListAddress, volumes: bool) -> Listing:
     """An exchange's list, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`."""
     market = catalogue.market(address.exchange, address.market)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-        url = address.rest + market.instruments_path
+        url = address.rest + market.instruments.calls[0].path
         listed = listing.listed(market, url, await _body(session, url))
-        if not volumes or market.volumes_path is None:
+        if not volumes or not market.instruments.volumes_calls:
             return Listing.of(listed)
-        url = address.rest + market.volumes_path
+        url = address.rest + market.instruments.volumes_calls[0].path
         try:
             return Listing.of(listed, listing.volumes(market, url, await _body(session, url)))
         except InstrumentsError:

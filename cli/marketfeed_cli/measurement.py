@@ -149,7 +149,7 @@ def bed(symbols: int) -> Iterator[Bed]:
         simulator = children.start("simulator", [*MARKETFEED, *simulate.split()], cores=others)
         redis.wait_for(lambda: accepts(redis_port) or None, "its port")
         simulator.wait_for_line(r"listening ")
-        listed = BINANCE.instruments(get_json(port, BINANCE.instruments_path))
+        listed = BINANCE.instruments.parse(get_json(port, BINANCE.instruments.calls[0].path))
         yield Bed(
             children,
             folder,

@@ -119,7 +119,7 @@ def _abandon_output() -> None:
 
 
 def _converter(market: Market, instruments: Path | None, engine: EngineName | None) -> Converter:
-    names = Names({}, market.quotes) if instruments is None else Names.of(saved_list.instruments(instruments, market))
+    names = Names({}, market.symbol) if instruments is None else Names.of(saved_list.instruments(instruments, market))
     if engine is None and kernel.load() is None:
         typer.echo("the compiled engine is not used: the plain one decodes, slower", err=True)
         engine = EngineName.PLAIN

@@ -80,7 +80,12 @@ def as_dict(feed: MarketFeed, result: Plan) -> dict[str, Any]:
     for assignment in result.assignments:
         market = catalogue.market(assignment.exchange, assignment.market)
         channels = [channel for streams in assignment.symbols for channel in streams.channels]
-        paths = Counter(market.path(channel) for channel in channels)
+        paths = Counter(
+            (topic.endpoint, topic.path)
+            for streams in assignment.symbols
+            for channel in streams.channels
+            for topic in market.topics(channel, streams.native, assignment.book_depth)
+        )
         shards.append(
             {
                 "name": assignment.shard,

@@ -54,10 +54,10 @@ def _body(document: Any) -> Any:
 def instruments(file: Path, market: Market) -> list[Instrument]:
     """The instruments of one market that a file lists. Raises `SavedListError`."""
     try:
-        found = [instrument for body in bodies(file) for instrument in market.instruments(body)]
+        found = [instrument for body in bodies(file) for instrument in market.instruments.parse(body)]
     except _OTHER_FORM:
         found = []
     if not found:
         name = f"{market.exchange} {market.name}"
-        raise SavedListError(f"{file}: is no instrument list of {name}; save what {market.instruments_path} answers")
+        raise SavedListError(f"{file}: is no instrument list of {name}; save what {market.instruments.calls[0].path} answers")
     return found

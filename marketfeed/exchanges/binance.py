@@ -13,9 +13,22 @@ from typing import Any
 
 import orjson
 
-from marketfeed.exchanges.exchange import Closing, Control, ControlKind, Endpoints, Heartbeat, Limit, Limits, Market
+from marketfeed.exchanges.exchange import (
+    Call,
+    Closing,
+    Control,
+    ControlKind,
+    Endpoints,
+    Heartbeat,
+    InstrumentList,
+    Limit,
+    Limits,
+    Market,
+    Topic,
+    Window,
+)
 from marketfeed.exchanges.message import Before, Levels, Numbering, OneOf, Wire, message
-from marketfeed.symbols import Instrument
+from marketfeed.symbols import Instrument, split_by_quote
 
 _FLAG = {"true": True, "false": False}
 _TAKER = OneOf("m", {"true": "sell", "false": "buy"})  # m: the buyer was the maker
@@ -61,14 +74,15 @@ def _lower(native: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in native)
 
 
-def _topic(channel: str, native: str) -> str:
+def _topics(channel: str, native: str, depth: int | None) -> tuple[Topic, ...]:
     name = _lower(native)
     kind, _, interval = channel.partition(".")
-    return f"{name}@kline_{interval}" if kind == "candles" else f"{name}@{_SUFFIX[channel]}"
+    stream = f"{name}@kline_{interval}" if kind == "candles" else f"{name}@{_SUFFIX[channel]}"
+    return (Topic(stream, native, path="/stream"),)
 
 
-def _request(method: str, topics: Sequence[str], request: int) -> str:
-    return orjson.dumps({"method": method, "params": list(topics), "id": request}).decode()
+def _request(method: str, topics: Sequence[Topic], request: int) -> str:
+    return orjson.dumps({"method": method, "params": [topic.name for topic in topics], "id": request}).decode()
 
 
 def _control(body: Any) -> Control | None:
@@ -181,27 +195,31 @@ SPOT = Market(
         messages_per_second=Limit(2, 5, "web-socket-streams.md, 2026-07-21"),
         connects_per_5_minutes=Limit(300, 300, "web-socket-streams.md, 2026-07-21"),
         connections_per_shard=Limit(4, 1000, "own choice: 3,600 streams keep one core busy on a lively day"),
-        request_topics=200,  # not published; 200 names are known to work, more than 400 were ignored in older reports
-        request_bytes=4096,  # older reports: above it the connection was closed
-        lifetime_s=86_400.0,
+        request_topics=Limit(
+            200, 200, "not published: 200 names are known to work, more than 400 were ignored in older reports"
+        ),
+        request_bytes=Limit(4096, 4096, "not published: older reports of connections closed above it"),
+        rest=Window(6000, 60.0, "rest-api.md, 2026-07-21"),
+        lifetime_s=Limit(86_400, 86_400, "web-socket-streams.md, 2026-07-21"),
     ),
     endpoints=Endpoints(ws="wss://stream.binance.com:9443", rest="https://api.binance.com"),
     heartbeat=Heartbeat(interval_s=20.0, timeout_s=20.0),
-    quotes=_QUOTES,
     channels=("trades", "bbo", "book", *(f"candles.{i}" for i in _INTERVALS), "ticker"),
     rates={"trades": 3.0, "bbo": 15.0, "book": 8.0, "candles": 0.5, "ticker": 1.0},
-    topic=_topic,
-    path=lambda channel: ("ws", "/stream"),
+    topics=_topics,
     subscribe=lambda topics, request: _request("SUBSCRIBE", topics, request),
     unsubscribe=lambda topics, request: _request("UNSUBSCRIBE", topics, request),
     control=_control,
     closing=_closing,
     native=_native,
-    instruments=_instruments,
-    instruments_path="/api/v3/exchangeInfo",
+    symbol=lambda native: split_by_quote(native, _QUOTES),
+    instruments=InstrumentList(
+        (Call("/api/v3/exchangeInfo", 20),),
+        _instruments,
+        volumes_calls=(Call("/api/v3/ticker/24hr?type=MINI", 80),),
+        volumes=_volumes,
+    ),
     envelope=_envelope,
-    volumes_path="/api/v3/ticker/24hr?type=MINI",
-    volumes=_volumes,
 )
 
 MARKETS = (SPOT,)

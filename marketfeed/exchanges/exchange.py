@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from marketfeed.exchanges.message import Wire
+from marketfeed.exchanges.message import Message, Wire
 from marketfeed.symbols import Instrument
 
 
@@ -32,6 +32,8 @@ class Window:
 
     count: int
     seconds: float
+    source: str = ""
+    """Page and date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,24 @@ class Limits:
     connects_per_5_minutes: Limit
     """Attempts by address."""
     connections_per_shard: Limit
-    request_topics: int
+    request_topics: Limit
     """Topics in one (un)subscribe request."""
-    request_bytes: int
+    request_bytes: Limit
     """Bytes of one (un)subscribe request."""
-    lifetime_s: float | None
+    rest: Window
+    """Weight of REST calls by address."""
+    lifetime_s: Limit | None = None
     """After this the exchange ends a connection; null: not published."""
+    requests: Window | None = None
+    """(Un)subscribe requests on one connection, where the exchange counts them over a longer time."""
+    connects: Window | None = None
+    """Attempts by address, beside those of 5 minutes."""
+    connections_per_address: Limit | None = None
+    """Connections that are open at the same time, of all shards."""
+    topic_bytes: Limit | None = None
+    """Characters of all topics of one connection together."""
+    deep_books: Limit | None = None
+    """Topics on one connection that are `deep`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class Heartbeat:
     """Without an answer for this long the connection is dead."""
     payload: str | None = None
     """Text to send; null: a WebSocket ping frame."""
+    answer: str | None = None
+    """The whole text of the answer, where it is no JSON; else `Market.control` knows it."""
 
 
 class ControlKind(StrEnum):
@@ -97,7 +113,9 @@ class Control:
     """The id of the request that it answers."""
     reason: str = ""
     topics: tuple[str, ...] = ()
-    """The topics that it is about, where the exchange names them; else all of the request."""
+    """Names of the topics that it is about, where the exchange tells them; else all of the request."""
+    native: str = ""
+    """Of the request's topics only those of this symbol, where the exchange tells it and not the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,103 @@ def http_refusal(status: int, retry_after_s: float | None) -> Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """Something to subscribe to."""
+
+    name: str
+    """Tells it from all others of its market; what `Control.topics` names."""
+    native: str = ""
+    """The symbol that it is about; empty: it serves many."""
+    endpoint: str = "ws"
+    """Which address: `ws`, or one that the exchange keeps apart (`wsPublic`, `wsMarket`, `wsBusiness`)."""
+    path: str = ""
+    """On that address. Topics of one address and path may share a connection."""
+    group: str = ""
+    """Only topics of one group go into one request."""
+    deep: bool = False
+    """It counts towards `Limits.deep_books`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A REST call."""
+
+    path: str
+    """With its query; the base address goes before it."""
+    weight: int = 1
+    """Towards `Limits.rest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookSnapshot:
+    """A book over REST: where it begins, or what stands in for a snapshot that the socket did not bring."""
+
+    call: Callable[[str, int | None], Call]
+    """(native symbol, the manifest's bookDepth) → the call."""
+    message: Message
+    """Its body, declared; it has no topic."""
+    after_s: float | None = None
+    """Wait so long after the acknowledgement for the socket's own; null: there is none, books begin with REST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Missing trades of one symbol."""
+
+    first: int | None
+    """The first missing id, where the exchange numbers its trades."""
+    last: int | None
+    """The last missing one."""
+    since_ns: int
+    """Time of the last trade before it, or its receipt; 0: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeHistory:
+    """Missed trades over REST."""
+
+    call: Callable[[str, Hole], Call]
+    """(native symbol, what is missing) → the call for the first page of it; for the next one the hole is what is left."""
+    message: Message
+    """Its body, declared; it has no topic."""
+    rows: int
+    """In one answer at most: a shorter one is the last."""
+    newest_first: bool = False
+    """A page ends at the hole's end, and the next one goes back from there; else it begins at the hole's beginning."""
+    pages: bool = True
+    """Whether there is more than one page: some exchanges only have the latest trades."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What there is no stream for, asked for again and again."""
+
+    channel: str
+    call: Callable[[str], Call]
+    """Native symbol → the call."""
+    message: Message
+    """Its body, declared; it has no topic."""
+    every_s: float
+    """At the most often; less where the budget does not allow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentList:
+    """The instruments of a market."""
+
+    calls: tuple[Call, ...]
+    """All of them make up the list."""
+    parse: Callable[[Any], list[Instrument]]
+    """Decoded body → the instruments of this market in it."""
+    next_page: Callable[[Call, Any], Call | None] = lambda call, body: None
+    """(call, its decoded body) → the call for the next page, where the list comes in several."""
+    volumes_calls: tuple[Call, ...] = ()
+    """Where the exchange tells 24 h volumes of all its instruments; none: it does not."""
+    volumes: Callable[[Any], dict[str, Decimal]] = lambda body: {}
+    """Decoded body from there → 24 h quote volume by native symbol."""
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
     """One market of one exchange."""
 
@@ -134,33 +249,45 @@ class Market:
     limits: Limits
     endpoints: Endpoints
     heartbeat: Heartbeat
-    quotes: tuple[str, ...]
-    """Quote currencies, for splitting a native symbol where no instrument list is at hand."""
     channels: tuple[str, ...]
     """Channels that this market offers, candles with their intervals."""
     rates: Mapping[str, float]
     """Expected messages per second of one stream by channel (`candles` for all intervals): what shards are balanced by."""
-    topic: Callable[[str, str], str]
-    """(channel, native symbol) → the topic to subscribe to."""
-    path: Callable[[str], tuple[str, str]]
-    """channel → (which endpoint: `ws`, `wsMarket` …; the path on it): streams of one path may share a connection."""
-    subscribe: Callable[[Sequence[str], int], str]
-    """(topics, request id) → the frame to send."""
-    unsubscribe: Callable[[Sequence[str], int], str]
+    topics: Callable[[str, str, int | None], tuple[Topic, ...]]
+    """(channel, native symbol, the manifest's bookDepth) → all that has to be subscribed to for that stream."""
+    subscribe: Callable[[Sequence[Topic], int], str]
+    """(topics of one group, request id) → the frame to send."""
+    unsubscribe: Callable[[Sequence[Topic], int], str]
     control: Callable[[Any], Control | None]
     """A decoded message that carries no data → what it tells, or null where it is not known."""
     closing: Callable[[int, str], Closing]
     """(close code, reason) → how to come back."""
     native: Callable[[str], str]
-    """Normalised symbol → the exchange's."""
-    instruments: Callable[[Any], list[Instrument]]
-    """Decoded body of the instrument list → the instruments of this market."""
-    instruments_path: str
-    envelope: Callable[[Any], Any]
+    """Normalised symbol → the exchange's, by its form alone."""
+    symbol: Callable[[str], str | None]
+    """The exchange's symbol → the normalised one, by its form alone; null: it has no form that is known."""
+    instruments: InstrumentList
+    envelope: Callable[[Any], Any] = lambda body: body
     """A decoded message without a topic of its own (a raw stream) → one with it, or the message unchanged."""
     refusal: Callable[[int, float | None], Closing] = http_refusal
     """(HTTP status, seconds of its Retry-After) → how to come back."""
-    volumes_path: str | None = None
-    """Where the exchange tells 24 h volumes of all its instruments; null: it does not."""
-    volumes: Callable[[Any], dict[str, Decimal]] = lambda body: {}
-    """Decoded body from there → 24 h quote volume by native symbol."""
+    index: Callable[[str], str | None] = lambda native: None
+    """Native symbol → the index that its price follows, where messages name that in its place."""
+    depths: tuple[int, ...] = ()
+    """Depths of the book that can be subscribed to; none: all of it."""
+    default_depth: int | None = None
+    """Of these, where the manifest names no `bookDepth`."""
+    cuts_books: bool = False
+    """Levels that fall out of the depth are not told: who keeps a book has to cut it after each change."""
+    snapshot: BookSnapshot | None = None
+    """Null: the socket brings a snapshot after each subscription."""
+    history: TradeHistory | None = None
+    """Null: missed trades cannot be had."""
+    polls: tuple[Poll, ...] = ()
+
+    def depth(self, wanted: int | None) -> int | None:
+        """The smallest depth of the exchange that holds `wanted` levels, the largest where none does; null: all of the book."""
+        if not self.depths:
+            return None
+        least = self.default_depth if wanted is None else wanted
+        return min((d for d in self.depths if least is None or d >= least), default=max(self.depths))

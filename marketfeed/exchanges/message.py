@@ -56,6 +56,10 @@ class Numbering(Enum):
     """Each number is greater than the one before; an equal or lower one is a repetition."""
     CONSECUTIVE = "consecutive"
     """Rising by one: a jump is a loss."""
+    CHAINED = "chained"
+    """Each names the one that it follows on (`prev_seq`), unless it is a snapshot: the book's rule."""
+    UNIQUE = "unique"
+    """No two are the same, and that is all: copies are told apart by a set of the latest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Message:
     numbering: Numbering = Numbering.NONE
     hook: Hook | None = None
     """What has to be seen by a function before the event goes out."""
+    of_index: bool = False
+    """The symbol that it names is an index (`Market.index`): it counts for every stream whose price follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ def message(
     keeps: bool = False,
     numbering: Numbering = Numbering.NONE,
     hook: Hook | None = None,
+    of_index: bool = False,
     **fields: Source,
 ) -> Message:
     """A `Message` in one breath: the keywords that are not its own are the event's fields."""
-    return Message(channel, topics, at, fields, symbol, when, keeps, numbering, hook)
+    return Message(channel, topics, at, fields, symbol, when, keeps, numbering, hook, of_index)

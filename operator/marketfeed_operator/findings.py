@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from marketfeed.assignment import Assignment, stream_url
+from marketfeed.assignment import Assignment, topic_url
 from marketfeed.exchanges import catalogue
 from marketfeed.packing import connections_needed
 from marketfeed.report import NAMES, ConnectionState, PublisherState
@@ -104,10 +104,12 @@ def _entry(assignment: Assignment, report: Mapping[str, Any]) -> dict[str, Any]:
 def _connections(assignment: Assignment) -> int:
     """Connections that the assignment's streams need."""
     market = catalogue.market(assignment.exchange, assignment.market)
-    by_channel = Counter(channel for symbol in assignment.symbols for channel in symbol.channels)
-    by_url: Counter[str] = Counter()
-    for channel, streams in by_channel.items():
-        by_url[stream_url(market, assignment.endpoint, channel)] += streams
+    by_url = Counter(
+        topic_url(market, assignment.endpoint, topic)
+        for streams in assignment.symbols
+        for channel in streams.channels
+        for topic in market.topics(channel, streams.native, assignment.book_depth)
+    )
     return connections_needed(by_url.values(), assignment.limits.streams_per_connection, assignment.legs)
 
 

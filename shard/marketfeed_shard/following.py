@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from watchfiles import awatch
 
-from marketfeed.assignment import Assignment, Ban, Share, stream_url
+from marketfeed.assignment import Assignment, Ban, Share, topic_url
 from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Market
 from marketfeed_shard.connection.budget import Turns
@@ -68,8 +68,8 @@ class Following:
         log.info("generation %d: %d streams, %d new, %d gone", assignment.generation, len(wanted), len(new), len(gone))
 
     def _topic(self, stream: Stream) -> Topic:
-        url = stream_url(self._market, self.assignment.endpoint, stream.channel)
-        return Topic(self._market.topic(stream.channel, stream.native), url)
+        (topic,) = self._market.topics(stream.channel, stream.native, self.assignment.book_depth)
+        return Topic(topic.name, topic_url(self._market, self.assignment.endpoint, topic))
 
 
 async def watch(path: Path, seen: bytes, follow: Callable[[Assignment], None], stop: asyncio.Event) -> None:

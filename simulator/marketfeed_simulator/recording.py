@@ -54,7 +54,7 @@ class Recording:
             raise RecordingError(f"{path}: there is no data message of {exchange.name} {exchange.market} in it")
         self.topics = frozenset(topics)
         """Under which its messages may be asked for."""
-        names = Names({}, market.quotes)
+        names = Names({}, market.symbol)
         self.listings = [self._listing(native, names(native)) for native in natives]
         rest = _existing(path.with_name(f"{stem}.rest.jsonl"))
         self._books = dict(_books(rest)) if rest else {}

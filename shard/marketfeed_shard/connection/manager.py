@@ -92,7 +92,8 @@ class Manager:
         if connection.opened_ns or connection.replaces is not None:
             connection.reconnects += 1
             self.reconnects += 1
-        lifetime_s = self._market.limits.lifetime_s or float("inf")
+        lifetime = self._market.limits.lifetime_s
+        lifetime_s = lifetime.default if lifetime else float("inf")
         connection.opened(now_s, now_ns, lifetime_s * (0.85 + 0.12 * self._random()))
         self._watchdog.reconnected(connection.subscriptions.slots, now_s)
         if connection.replaces is None:

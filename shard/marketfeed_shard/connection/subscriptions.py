@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from marketfeed.exchanges.exchange import Control, ControlKind, Market
+from marketfeed.exchanges.exchange import Control, ControlKind, Market, Topic
 
 ANSWER_TIMEOUT_S = 10.0
 """A request without an answer for so long is sent again."""
@@ -234,10 +234,10 @@ class Subscriptions:
         chosen: list[str] = []
         for topic in topics:
             size += len(topic.encode()) + 3
-            if chosen and (len(chosen) == limits.request_topics or size > limits.request_bytes):
+            if chosen and (len(chosen) == limits.request_topics.default or size > limits.request_bytes.default):
                 break
             chosen.append(topic)
         return tuple(chosen)
 
     def _frame(self, subscribe: bool, topics: tuple[str, ...], number: int) -> str:
-        return (self.market.subscribe if subscribe else self.market.unsubscribe)(topics, number)
+        return (self.market.subscribe if subscribe else self.market.unsubscribe)([Topic(name) for name in topics], number)

@@ -51,7 +51,7 @@ def in_full(wanted: dict[str, Any], symbol: str) -> dict[str, Any]:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in captures("binance", "spot")])
 def test_every_recorded_spot_message_is_its_event(path: Path, engine: str) -> None:
-    frames, split = list(lines(path)), Names({}, SPOT.quotes)
+    frames, split = list(lines(path)), Names({}, SPOT.symbol)
     told = [event for frame in frames for event in expected("binance", "spot", frame) or ()]
     wanted = [in_full(event, split(event["native"]) or "") for event in told]
     events, counts, code = normalize(b"\n".join(frames), engine)
@@ -80,7 +80,7 @@ def test_messages_of_other_markets_are_accounted_for_too(market: str, engine: st
 
 
 def test_every_listed_symbol_is_split_at_its_own_quote() -> None:
-    names = Names({}, SPOT.quotes)
+    names = Names({}, SPOT.symbol)
     symbols = listed()
     assert len(symbols) > 1000
     assert {native: names(native) for native in symbols} == symbols

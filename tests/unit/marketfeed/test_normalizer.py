@@ -18,7 +18,7 @@ from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer, NotData,
 from marketfeed.symbols import Names
 
 SPOT = MARKETS["binance", "spot"]
-NAMES = Names({}, SPOT.quotes)
+NAMES = Names({}, SPOT.symbol)
 TRADE = {"e": "trade", "E": 1672515782140, "s": "BTCUSDT", "t": 12345, "p": "0.0010", "q": "100", "T": 1672515782136,
          "m": True, "M": True}  # fmt: skip
 DEPTH = {"e": "depthUpdate", "E": 1672515782136, "s": "BTCUSDT", "U": 157, "u": 160, "b": [["0.0024", "10"]], "a": []}
