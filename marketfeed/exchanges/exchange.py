@@ -101,7 +101,9 @@ class ControlKind(StrEnum):
     CLOSING = "closing"
     """The exchange is about to close this connection: open another one first."""
     ALIVE = "alive"
-    """A pong, a heartbeat, a status: proof of life and nothing else."""
+    """The answer to our ping."""
+    HEARTBEAT = "heartbeat"
+    """Sent unasked where there is nothing else to send: the connection is well, whatever its streams are."""
 
 
 @dataclass(frozen=True, slots=True)
