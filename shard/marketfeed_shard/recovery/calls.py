@@ -1,0 +1,171 @@
+"""Which REST call goes out when: by urgency, within the budget, a few at a time, never under a ban. Without I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, TypeAlias
+
+from marketfeed.exchanges.exchange import Call, Market
+from marketfeed_shard.recovery.budget import Weights
+from marketfeed_shard.recovery.ports import Answer, Rest
+
+MOST_IN_FLIGHT = 8
+"""Calls at the same time."""
+TIMEOUT_S = 10.0
+"""A call without an answer for so long is given up."""
+SHOWN_CHARACTERS = 120
+"""Of the body of a refusal."""
+_TRANSIENT = frozenset({408, 425})
+"""Client errors by their number that say nothing against the call itself; refusals for pace come with a ban."""
+
+
+class Purpose(IntEnum):
+    """What a call is for; the most urgent first."""
+
+    BOOK = 0
+    BACKFILL = 1
+    POLL = 2
+    INSTRUMENTS = 3
+
+
+_PATIENT = frozenset({Purpose.POLL, Purpose.INSTRUMENTS})
+"""These leave half of the budget to what cannot wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that brought nothing."""
+
+    reason: str
+    permanent: bool = False
+    """The exchange refuses the call itself: to ask again soon would bring the same."""
+
+
+Done: TypeAlias = Callable[[Answer | Failure, float], None]
+"""(what became of a call, now_s)"""
+
+
+class Bans(Protocol):
+    """Bans are by address: they hold for REST and sockets alike."""
+
+    def ban(self, until_s: float, reason: str) -> None:
+        """The exchange wants no attempt before then."""
+        ...
+
+    def banned_for_s(self, now_s: float) -> float:
+        """How long no attempt may be made; 0.0 where none is forbidden."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    purpose: Purpose
+    call: Call
+    done: Done
+
+
+class Calls:
+    """All REST calls of one shard."""
+
+    def __init__(self, market: Market, rest: Rest, bans: Bans) -> None:
+        self._market = market
+        self._rest = rest
+        self._bans = bans
+        self._weights: Weights | None = None
+        self._waiting: dict[int, _Wish] = {}
+        self._sent: dict[int, tuple[float, _Wish]] = {}
+        self._last_number = 0
+        self.outcomes: Counter[tuple[Purpose, str]] = Counter()
+        """Calls that are over: by purpose, and `ok`, `failed` or the HTTP status of a refusal."""
+        self.last_failure = ""
+
+    def allow(self, weights: Weights | None) -> None:
+        """What may be spent from now on; null: nothing."""
+        self._weights = weights
+
+    @property
+    def weights(self) -> Weights | None:
+        """What may be spent."""
+        return self._weights
+
+    def ask(self, purpose: Purpose, call: Call, done: Done) -> int:
+        """Want a call. `done` hears what became of it, later. Returns its number."""
+        self._last_number += 1
+        self._waiting[self._last_number] = _Wish(purpose, call, done)
+        return self._last_number
+
+    def drop(self, number: int) -> None:
+        """Want it no more: nothing more is heard of it. One that is over is no error."""
+        self._waiting.pop(number, None)
+        if self._sent.pop(number, None) is not None:
+            self._rest.cancel(number)
+
+    def waiting(self, purpose: Purpose) -> int:
+        """Calls of this purpose that have not gone out."""
+        return sum(wish.purpose is purpose for wish in self._waiting.values())
+
+    def promises(self, purpose: Purpose, weight: int, within_s: float, now_s: float) -> bool:
+        """Whether a call would go out that soon, after those that wait and are as urgent."""
+        if self._weights is None or self._bans.banned_for_s(now_s) > within_s:
+            return False
+        ahead = sum(wish.call.weight for wish in self._waiting.values() if wish.purpose <= purpose)
+        return self._weights.free_at(ahead + weight, now_s) <= now_s + within_s
+
+    def answered(self, number: int, answer: Answer, now_s: float) -> None:
+        """The exchange answered."""
+        sent = self._sent.pop(number, None)
+        if sent is None:
+            return
+        _, wish = sent
+        if 200 <= answer.status < 300:
+            self.outcomes[wish.purpose, "ok"] += 1
+            wish.done(answer, now_s)
+            return
+        closing = self._market.refusal(answer.status, answer.retry_after_s)
+        if closing.banned_s:
+            self._bans.ban(now_s + closing.banned_s, closing.reason)
+        said = answer.body[: 4 * SHOWN_CHARACTERS].decode(errors="replace").strip()[:SHOWN_CHARACTERS]
+        permanent = 400 <= answer.status < 500 and answer.status not in _TRANSIENT and not closing.banned_s
+        reason = f"{closing.reason or f'HTTP {answer.status}'}{': ' if said else ''}{said}"
+        self._over(wish, str(answer.status), Failure(reason, permanent), now_s)
+
+    def failed(self, number: int, reason: str, now_s: float) -> None:
+        """There is no answer."""
+        sent = self._sent.pop(number, None)
+        if sent is not None:
+            self._over(sent[1], "failed", Failure(reason), now_s)
+
+    def tick(self, now_s: float) -> float:
+        """Send what is due. Returns when to call again, at the latest."""
+        for number in [n for n, (sent_s, _) in self._sent.items() if now_s - sent_s >= TIMEOUT_S]:
+            self._rest.cancel(number)
+            self.failed(number, f"no answer within {TIMEOUT_S:g} s", now_s)
+        due_s = self._send(now_s)
+        return min((due_s, *(sent_s + TIMEOUT_S for sent_s, _ in self._sent.values())))
+
+    def _send(self, now_s: float) -> float:
+        """Send what may go out. Returns when the next one may: it has its turn before all that are less urgent."""
+        while self._waiting and self._weights is not None and len(self._sent) < MOST_IN_FLIGHT:
+            number = min(self._waiting, key=lambda n: (self._waiting[n].purpose, n))
+            wish = self._waiting[number]
+            if wish.call.weight > self._weights.count:
+                del self._waiting[number]
+                self._over(wish, "failed", Failure("costs more than the whole budget", permanent=True), now_s)
+                continue
+            banned_s = self._bans.banned_for_s(now_s)
+            spare = self._weights.count // 2 if wish.purpose in _PATIENT else 0
+            free_s = max(now_s + banned_s, self._weights.free_at(wish.call.weight, now_s + banned_s, spare))
+            if free_s > now_s:
+                return free_s
+            self._weights.take(wish.call.weight, now_s, spare)
+            self._sent[number] = (now_s, self._waiting.pop(number))
+            self._rest.get(number, wish.call)
+        return float("inf")
+
+    def _over(self, wish: _Wish, outcome: str, failure: Failure, now_s: float) -> None:
+        self.outcomes[wish.purpose, outcome] += 1
+        self.last_failure = failure.reason
+        wish.done(failure, now_s)
