@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from marketfeed.exchanges import binance
+from marketfeed.exchanges import binance, kraken, okx
 from marketfeed.exchanges.exchange import Market
 
-MARKETS: dict[tuple[str, str], Market] = {(m.exchange, m.name): m for m in (*binance.MARKETS,)}
+MARKETS: dict[tuple[str, str], Market] = {(m.exchange, m.name): m for m in (*binance.MARKETS, *okx.MARKETS, *kraken.MARKETS)}
 
 
 def market(exchange: str, name: str) -> Market:

@@ -1,0 +1,97 @@
+"""Kraken over REST: instruments and their symbols, 24 h volumes, missed trades.
+
+Sources: docs.kraken.com as of 2026-11 (get-tradable-asset-pairs, get-ticker-information, get-recent-trades).
+`assetVersion=1` makes the answers name pairs as WebSocket v2 does: BTC/USD, not XXBTZUSD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from marketfeed.exchanges.exchange import Call, Hole, InstrumentList, TradeHistory
+from marketfeed.exchanges.message import OneOf, message
+from marketfeed.symbols import Instrument, is_symbol
+
+_RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
+"""Names of WebSocket v1 and of REST → those of v2."""
+
+# ---- symbols -------------------------------------------------------------------------------------------------------------
+
+
+def symbol(native_symbol: str) -> str | None:
+    """BTC/USD → BTC-USD, and XBT/USD, too."""
+    name = "-".join(_RENAMED.get(part, part) for part in native_symbol.split("/"))
+    return name if is_symbol(name) and name.count("-") == 1 else None
+
+
+def native(name: str) -> str:
+    """BTC-USD → BTC/USD: v2 has the common names."""
+    return name.replace("-", "/")
+
+
+# ---- instruments ---------------------------------------------------------------------------------------------------------
+
+
+def _result(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    if body["error"]:
+        raise ValueError(f"refused: {', '.join(map(str, body['error']))}")
+    result: Mapping[str, Any] = body["result"]
+    return result
+
+
+def _instruments(body: Any) -> list[Instrument]:
+    """Pairs without a name on the WebSocket (dark pools), or without a symbol of ours, are left out."""
+    named = ((row, symbol(row.get("wsname", ""))) for row in _result(body).values())
+    return [_instrument(row, name) for row, name in named if name is not None]
+
+
+def _instrument(row: Mapping[str, Any], name: str) -> Instrument:
+    base, quote_currency = name.split("-")
+    status = row.get("status", "online")  # older lists have none
+    return Instrument(
+        symbol=name,
+        native=native(name),
+        base=base,
+        quote=quote_currency,
+        status=status,
+        trading=status == "online",
+        tick_size=row.get("tick_size") or _step(row["pair_decimals"]),
+        lot_size=_step(row["lot_decimals"]),
+    )
+
+
+def _step(decimals: int) -> str:
+    return format(Decimal(1).scaleb(-decimals), "f")
+
+
+def _volumes(body: Any) -> dict[str, Decimal]:
+    """`v` and `p` are volume and volume-weighted average price, of today and of the last 24 h."""
+    return {pair: Decimal(row["v"][1]) * Decimal(row["p"][1]) for pair, row in _result(body).items()}
+
+
+INSTRUMENTS = InstrumentList(
+    (Call("/0/public/AssetPairs?assetVersion=1"),),
+    _instruments,
+    volumes_calls=(Call("/0/public/Ticker?assetVersion=1"),),
+    volumes=_volumes,
+)
+
+# ---- trades --------------------------------------------------------------------------------------------------------------
+
+_HISTORY_ROWS = 1000
+
+
+def _history(native_symbol: str, hole: Hole) -> Call:
+    """`since`, in ns, is exclusive, and pages go by time: ids only tell what of a page was missing."""
+    since = f"&since={hole.since_ns - 1}" if hole.since_ns else ""
+    return Call(f"/0/public/Trades?pair={quote(native_symbol, safe='')}&assetVersion=1{since}&count={_HISTORY_ROWS}")
+
+
+HISTORY = TradeHistory(
+    call=_history,
+    message=message("trades", at="result/*", id="6", price="0", size="1", ts="2", side=OneOf("3", {"b": "buy", "s": "sell"})),
+    rows=_HISTORY_ROWS,
+)
