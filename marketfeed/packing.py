@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, TypeAlias
 
+from marketfeed.load import Load, Room
+
 TRIES: Final = 2_000
 """Combinations looked at for one shard, at most: the search is bounded, not the quality of the usual case."""
 EXACT: Final = 1e-9
 """Rates are sums of estimates: differences below this are rounding."""
+_NOTHING: Final = Load()
 
-Kind: TypeAlias = tuple[tuple[tuple[str, int], ...], float]
+Topics: TypeAlias = tuple[tuple[str, Load], ...]
+"""(address, topics there): topics of one address share connections."""
+Shared: TypeAlias = tuple[str, str, Load]
+"""(address, name, its load) of a topic that serves many symbols: a shard needs it once."""
+Kind: TypeAlias = tuple[Topics, tuple[Shared, ...], float]
 """Items of one kind take the same room."""
 
 
@@ -27,14 +35,21 @@ class Item:
     """One symbol with all its channels."""
 
     symbol: str
-    streams: tuple[tuple[str, int], ...]
-    """(path, streams on it): streams of one path share connections."""
+    loads: Topics
+    """Of its own topics."""
     rate: float
     """Expected messages per second."""
+    shared: tuple[Shared, ...] = ()
+
+    @property
+    def alone(self) -> Topics:
+        """All its topics, shared ones too."""
+        return (*self.loads, *((place, load) for place, _, load in self.shared))
 
     @property
     def size(self) -> int:
-        return sum(count for _, count in self.streams)
+        """Topics, shared ones too."""
+        return sum(load.topics for _, load in self.alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +57,19 @@ class Capacity:
     """What one shard may hold."""
 
     connections: int
-    streams_per_connection: int
+    room: Room
+    """Of each connection."""
     messages_per_second: float | None = None
     legs: int = 1
 
     @property
-    def streams(self) -> int:
-        """Streams of one path that fit."""
-        return self.connections // self.legs * self.streams_per_connection
+    def topics(self) -> int:
+        """Topics of one address that fit."""
+        return self.connections // self.legs * self.room.topics
 
-
-def connections_needed(streams_by_path: Iterable[int], streams_per_connection: int, legs: int = 1) -> int:
-    """Connections for so many streams on each path: streams of one path share them."""
-    return legs * sum(-(-count // streams_per_connection) for count in streams_by_path)
+    def share(self, item: Item) -> float:
+        """How much of the connections a symbol takes: 1.0 is all of them."""
+        return sum(self.room.share(load) for _, load in item.alone) / max(self.connections // self.legs, 1)
 
 
 @dataclass(slots=True)
@@ -63,38 +78,58 @@ class Bin:
 
     capacity: Capacity
     items: list[Item] = field(default_factory=list)
-    streams: dict[str, int] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
+    """By address."""
     rate: float = 0.0
+    _shared: Counter[Shared] = field(default_factory=Counter)
+    """By how many symbols each is needed."""
 
-    def connections(self, more: Iterable[tuple[str, int]] = ()) -> int:
-        """Connections that its streams, and these, need."""
-        total = dict(self.streams)
-        for path, count in more:
-            total[path] = total.get(path, 0) + count
-        return connections_needed(total.values(), self.capacity.streams_per_connection, self.capacity.legs)
+    def connections(self, more: Item | None = None) -> int:
+        """Connections that its topics, and this symbol's, need."""
+        loads = self.loads
+        if more is not None:
+            loads = dict(loads)
+            for place, load in (*more.loads, *((s[0], s[2]) for s in more.shared if not self._shared[s])):
+                loads[place] = loads.get(place, _NOTHING) + load
+        return self.capacity.legs * sum(map(self.capacity.room.connections, loads.values()))
 
     def fits(self, item: Item) -> bool:
         most = self.capacity.messages_per_second
         if most is not None and self.rate + item.rate > most + EXACT:
             return False
-        return self.connections(item.streams) <= self.capacity.connections
+        return self.connections(item) <= self.capacity.connections
 
     def overfull(self) -> bool:
         most = self.capacity.messages_per_second
         return (most is not None and self.rate > most + EXACT) or self.connections() > self.capacity.connections
 
+    def brimful(self) -> bool:
+        """Whether nothing at all fits beside it."""
+        most = self.capacity.messages_per_second
+        if most is not None and self.rate >= most - EXACT:
+            return True
+        used = sum(map(self.capacity.room.share, self.loads.values()))
+        return used >= self.capacity.connections // self.capacity.legs - EXACT
+
     def add(self, item: Item) -> None:
         self.items.append(item)
-        self._count(item, 1)
+        self.rate += item.rate
+        for place, load in item.loads:
+            self.loads[place] = self.loads.get(place, _NOTHING) + load
+        for shared in item.shared:
+            self._shared[shared] += 1
+            if self._shared[shared] == 1:
+                self.loads[shared[0]] = self.loads.get(shared[0], _NOTHING) + shared[2]
 
     def remove(self, item: Item) -> None:
         self.items.remove(item)
-        self._count(item, -1)
-
-    def _count(self, item: Item, sign: int) -> None:
-        for path, count in item.streams:
-            self.streams[path] = self.streams.get(path, 0) + sign * count
-        self.rate += sign * item.rate
+        self.rate -= item.rate
+        for place, load in item.loads:
+            self.loads[place] -= load
+        for shared in item.shared:
+            self._shared[shared] -= 1
+            if not self._shared[shared]:
+                self.loads[shared[0]] -= shared[2]
 
 
 def fits_alone(item: Item, capacity: Capacity) -> bool:
@@ -105,7 +140,7 @@ def fits_alone(item: Item, capacity: Capacity) -> bool:
 def spread(items: Iterable[Item], bins: Sequence[Bin]) -> list[Item]:
     """Put items into bins that are there, each into the one with the lowest rate that has room; those that fit nowhere."""
     left = []
-    ordered = sorted(items, key=lambda i: (-i.rate, -i.size, i.streams, i.symbol))
+    ordered = sorted(items, key=lambda i: (-i.rate, -i.size, i.loads, i.shared, i.symbol))
     for _, alike in groupby(ordered, key=_kind):
         kind = list(alike)
         open_bins = [(b.rate, i) for i, b in enumerate(bins) if b.fits(kind[0])]
@@ -124,7 +159,7 @@ def spread(items: Iterable[Item], bins: Sequence[Bin]) -> list[Item]:
 
 
 def _kind(item: Item) -> Kind:
-    return item.streams, item.rate
+    return item.loads, item.shared, item.rate
 
 
 def pack(items: Sequence[Item], capacity: Capacity) -> list[Bin]:
@@ -138,15 +173,15 @@ def pack(items: Sequence[Item], capacity: Capacity) -> list[Bin]:
 
 
 def _measures(capacity: Capacity) -> list[Callable[[Item], float]]:
-    """What counts as large: streams, messages, or whichever is scarcer."""
+    """What counts as large: connections, messages, or whichever is scarcer."""
     if capacity.messages_per_second is None:
-        return [lambda item: item.size]
-    streams, messages = max(capacity.streams, 1), capacity.messages_per_second
+        return [capacity.share]
+    messages = capacity.messages_per_second
     return [
-        lambda item: item.size / streams,
+        capacity.share,
         lambda item: item.rate / messages,
-        lambda item: max(item.size / streams, item.rate / messages),
-        lambda item: item.size / streams + item.rate / messages,
+        lambda item: max(capacity.share(item), item.rate / messages),
+        lambda item: capacity.share(item) + item.rate / messages,
     ]
 
 
@@ -155,7 +190,7 @@ def _fill(items: Sequence[Item], capacity: Capacity, measure: Callable[[Item], f
     kinds: dict[Kind, list[Item]] = {}
     for item in sorted(items, key=lambda i: i.symbol, reverse=True):
         kinds.setdefault(_kind(item), []).append(item)
-    stacks = sorted(kinds.values(), key=lambda stack: (-measure(stack[0]), -stack[0].size, -stack[0].rate, stack[0].streams))
+    stacks = sorted(kinds.values(), key=lambda stack: (-measure(stack[0]), -stack[0].size, -stack[0].rate, stack[0].loads))
     bins = []
     while stacks:
         counts = _fullest([stack[0] for stack in stacks], [len(stack) for stack in stacks], capacity, measure)
@@ -186,7 +221,7 @@ def _fullest(kinds: Sequence[Item], left: Sequence[int], capacity: Capacity, mea
         if at == len(kinds):
             if filled > best[0] + EXACT:
                 best = (filled, counts.copy())
-            return tries <= 0 or _brimful(trial)
+            return tries <= 0 or trial.brimful()
         kind, size = kinds[at], measure(kinds[at])
         added = 0
         while counts[at] < left[at] and trial.fits(kind):
@@ -204,8 +239,3 @@ def _fullest(kinds: Sequence[Item], left: Sequence[int], capacity: Capacity, mea
 
     search(0, measure(kinds[0]))
     return best[1]
-
-
-def _brimful(trial: Bin) -> bool:
-    most = trial.capacity.messages_per_second
-    return sum(trial.streams.values()) >= trial.capacity.streams or (most is not None and trial.rate >= most - EXACT)

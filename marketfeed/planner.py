@@ -10,23 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from marketfeed.assignment import Assignment, Share, SymbolStreams
+from marketfeed.assignment import Assignment, SymbolStreams
+from marketfeed.demand import claim, demand
 from marketfeed.exchanges import catalogue
-from marketfeed.exchanges.exchange import Market
 from marketfeed.packing import Bin, Capacity, Item, fits_alone, pack, spread
 from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed, Sharding
 from marketfeed.selection import Listings
-from marketfeed.wanted import Group, Settings, wanted
+from marketfeed.shares import Shares, shares
+from marketfeed.wanted import Group, wanted
 
 NAME_LENGTH: Final = 52
 _NUMBER_LENGTH: Final = 4
 """Digits that a shard's number may grow to without its feed being cut anew."""
-WINDOW_S: Final = 300.0
-TURN_SLACK: Final = 1.001
-"""Turns are this much longer than they must be: what is a window apart here must not arrive closer there."""
-LONGEST_WINDOWS: Final = 2
-"""A shard may try to connect at least once in so many windows: once in 10 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +54,15 @@ def plan(feed: MarketFeed, listings: Listings | None = None, previous: Sequence[
         for number, content in _place(feed.spec.sharding, group, homes[i], used):
             filled.append((group, number, content))
     filled.sort(key=lambda entry: (*entry[0].settings.market, entry[1]))
-    shares = _shares(feed, filled)
+    _refuse_too_many_connections(filled)
+    parts = shares([claim(feed, group) for group, _, _ in filled])
     known = {a.shard: a for a in before}
     assignments, reasons = [], {}
-    for group, number, content in filled:
+    for (group, number, content), part in zip(filled, parts, strict=True):
         name = shard_name(feed.metadata.name, *group.settings.market, number)
-        fresh = _assignment(feed, group, name, content, shares[group.settings.market].pop(0))
+        fresh = _assignment(feed, group, name, content, part)
         assignments.append(succeed(known.get(name), fresh))
-        reasons[name] = _reason(content, sum(g is group for g, _, _ in filled))
+        reasons[name] = _reason(group, content, sum(g is group for g, _, _ in filled))
     return Plan(tuple(assignments), reasons, want.unknown, want.waiting)
 
 
@@ -115,9 +112,7 @@ def _place(
     sharding: Sharding, group: Group, homes: Sequence[Assignment], used: set[tuple[str, str, int]]
 ) -> list[tuple[int, Bin]]:
     """The group's shards by number. `used`: numbers that are taken, which grows."""
-    market = catalogue.market(*group.settings.market)
-    capacity = _capacity(sharding, group.settings, market)
-    items = {symbol: _item(symbol, channels, market) for symbol, channels in group.channels.items()}
+    capacity, items = demand(sharding, group)
     _refuse_too_large(items.values(), capacity, group.source)
     bins: list[tuple[int, Bin]] = []
     homeless = dict(items)
@@ -144,23 +139,6 @@ def _place(
     return bins
 
 
-def _capacity(sharding: Sharding, settings: Settings, market: Market) -> Capacity:
-    connections = sharding.connections_per_shard or int(market.limits.connections_per_shard.default)
-    each = settings.limits.streams_per_connection
-    return Capacity(connections, each, sharding.max_messages_per_second, sharding.legs)
-
-
-def _item(symbol: str, channels: Iterable[str], market: Market) -> Item:
-    paths: dict[str, int] = {}
-    rate = 0.0
-    for channel in sorted(channels):
-        for topic in market.topics(channel, symbol, None):
-            path = topic.endpoint + topic.path
-            paths[path] = paths.get(path, 0) + 1
-        rate += market.rates[channel.partition(".")[0]]
-    return Item(symbol, tuple(sorted(paths.items())), rate)
-
-
 def _refuse_too_large(items: Iterable[Item], capacity: Capacity, source: int) -> None:
     large = next((item for item in sorted(items, key=lambda i: (-i.size, -i.rate)) if not fits_alone(item, capacity)), None)
     if large is None:
@@ -170,38 +148,26 @@ def _refuse_too_large(items: Iterable[Item], capacity: Capacity, source: int) ->
         reason = f"is {most:g}, and {large.symbol} alone is expected to bring {large.rate:g} messages per second"
         problem = Problem("spec.sharding.maxMessagesPerSecond", reason, "raise it, or ask for fewer channels")
     else:
-        reason = f"{large.size} streams of {large.symbol} do not fit one shard, which holds {_held(capacity)}"
+        reason = f"{large.size} topics of {large.symbol} do not fit one shard, which holds {_held(capacity)}"
         way_out = "raise sharding.connectionsPerShard or limits.streamsPerConnection, or ask for fewer channels"
         problem = Problem(f"spec.sources[{source}].channels", reason, way_out)
     raise NotAccepted([replace(problem, code="ShardTooSmall")])
 
 
-def _shares(feed: MarketFeed, filled: Sequence[tuple[Group, int, Bin]]) -> dict[tuple[str, str], list[Share]]:
-    """The shards' parts of the connection attempts that the exchange allows this address, in the order of the shards."""
-    shares: dict[tuple[str, str], list[Share]] = {}
-    for place in {group.settings.market for group, _, _ in filled}:
-        shards = sum(group.settings.market == place for group, _, _ in filled)
-        default = catalogue.market(*place).limits.connects_per_5_minutes.default
-        own = [s.limits.connects_per_5_minutes for s in feed.spec.sources if (s.exchange, s.market) == place and s.limits]
-        attempts = int(min((limit for limit in own if limit is not None), default=default))
-        windows = -(-shards // attempts)
-        if windows > LONGEST_WINDOWS:
-            reason = f"{shards} shards share {attempts} connection attempts in 5 minutes to {' '.join(place)}"
-            way_out = "raise limits.connectsPer5Minutes or sharding.connectionsPerShard, so that each has one in 10 minutes"
+def _refuse_too_many_connections(filled: Sequence[tuple[Group, int, Bin]]) -> None:
+    """Connections that are open at the same time count by address, those of all shards together."""
+    for place in dict.fromkeys(group.settings.market for group, _, _ in filled):
+        limit = catalogue.market(*place).limits.connections_per_address
+        total = sum(content.connections() for group, _, content in filled if group.settings.market == place)
+        if limit is not None and total > limit.ceiling:
+            reason = (
+                f"{total:,} connections to {' '.join(place)} are more than the {limit.ceiling:,g} that it allows one address"
+            )
+            way_out = "raise limits.streamsPerConnection, or ask for less"
             raise NotAccepted([Problem("spec.sources", reason, way_out, "AddressBudgetExceeded")])
-        shares[place] = [_share(number, shards, attempts, windows) for number in range(shards)]
-    return shares
 
 
-def _share(number: int, shards: int, attempts: int, windows: int) -> Share:
-    """One shard's: several attempts in a window, or one in several, and then only in its turn, so that not all come at once."""
-    if windows == 1:
-        return Share(count=attempts // shards, seconds=WINDOW_S)
-    period_s = windows * WINDOW_S * TURN_SLACK
-    return Share(count=1, seconds=windows * WINDOW_S, turn_s=round(number * period_s / shards, 3), period_s=period_s)
-
-
-def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, share: Share) -> Assignment:
+def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, part: Shares) -> Assignment:
     settings, spec = group.settings, feed.spec
     market = catalogue.market(*settings.market)
     order = {channel: i for i, channel in enumerate(market.channels)}
@@ -223,7 +189,9 @@ def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, share: 
         transport="websockets" if settings.transport == "websockets" else "picows",
         proxy=settings.proxy,
         limits=settings.limits,
-        connects=share,
+        connects=part.connects,
+        connects_burst=part.connects_burst,
+        rest=part.rest,
         book_depth=settings.book_depth,
         backfill=settings.backfill,
         legs=spec.sharding.legs,
@@ -234,14 +202,17 @@ def _assignment(feed: MarketFeed, group: Group, name: str, content: Bin, share: 
 
 def _held(capacity: Capacity) -> str:
     legs = f", {capacity.legs} connections a stream" if capacity.legs > 1 else ""
+    deep = f", {capacity.room.deep} of them deep books" if capacity.room.deep is not None else ""
     rate = f" and {capacity.messages_per_second:,g} messages per second" if capacity.messages_per_second else ""
     connections = f"{capacity.connections:,} connection{'' if capacity.connections == 1 else 's'}"
-    return f"{capacity.streams:,} streams ({connections} × {capacity.streams_per_connection:,}{legs}){rate}"
+    return f"{capacity.topics:,} topics ({connections} × {capacity.room.topics:,}{deep}{legs}){rate}"
 
 
-def _reason(content: Bin, shards: int) -> str:
-    total = sum(content.streams.values())
-    held = f"{total:,} streams, about {content.rate:,.0f} messages per second; a shard holds {_held(content.capacity)}"
+def _reason(group: Group, content: Bin, shards: int) -> str:
+    streams = sum(len(group.channels[item.symbol]) for item in content.items)
+    topics = sum(load.topics for load in content.loads.values())
+    carried = f"{streams:,} streams" if topics == streams else f"{streams:,} streams on {topics:,} topics"
+    held = f"{carried}, about {content.rate:,.0f} messages per second; a shard holds {_held(content.capacity)}"
     if shards == 1:
         return f"{held}: one is enough"
     return f"{held}: {shards} shards, filled evenly by expected messages"

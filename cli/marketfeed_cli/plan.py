@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from textwrap import fill
@@ -11,9 +10,10 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from marketfeed.assignment import Share
 from marketfeed.exchanges import catalogue
 from marketfeed.listing import InstrumentsError
-from marketfeed.packing import connections_needed
+from marketfeed.load import connections
 from marketfeed.planner import Plan
 from marketfeed.planner import plan as planned
 from marketfeed.problem import NotAccepted
@@ -80,12 +80,6 @@ def as_dict(feed: MarketFeed, result: Plan) -> dict[str, Any]:
     for assignment in result.assignments:
         market = catalogue.market(assignment.exchange, assignment.market)
         channels = [channel for streams in assignment.symbols for channel in streams.channels]
-        paths = Counter(
-            (topic.endpoint, topic.path)
-            for streams in assignment.symbols
-            for channel in streams.channels
-            for topic in market.topics(channel, streams.native, assignment.book_depth)
-        )
         shards.append(
             {
                 "name": assignment.shard,
@@ -94,10 +88,12 @@ def as_dict(feed: MarketFeed, result: Plan) -> dict[str, Any]:
                 "symbols": [streams.symbol for streams in assignment.symbols],
                 "channels": {streams.symbol: list(streams.channels) for streams in assignment.symbols},
                 "streams": len(channels),
-                "connections": connections_needed(paths.values(), assignment.limits.streams_per_connection, assignment.legs),
+                "connections": connections(assignment),
                 "messagesPerSecond": round(sum(market.rates[c.partition(".")[0]] for c in channels), 3),
                 "limits": assignment.limits.model_dump(mode="json", by_alias=True),
-                "connects": assignment.connects.model_dump(mode="json", by_alias=True, exclude_none=True),
+                "connects": _share(assignment.connects),
+                "connectsBurst": _share(assignment.connects_burst),
+                "rest": _share(assignment.rest),
                 "reason": result.reasons[assignment.shard],
             }
         )
@@ -109,6 +105,10 @@ def as_dict(feed: MarketFeed, result: Plan) -> dict[str, Any]:
         "totals": {"shards": len(shards), "symbols": sum(len(shard["symbols"]) for shard in shards), **totals},
         "unknownSymbols": list(result.unknown),
     }
+
+
+def _share(share: Share | None) -> dict[str, Any] | None:
+    return None if share is None else share.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def table(feed: MarketFeed, result: Plan) -> str:

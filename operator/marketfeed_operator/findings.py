@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from marketfeed.assignment import Assignment, topic_url
-from marketfeed.exchanges import catalogue
-from marketfeed.packing import connections_needed
+from marketfeed import load
+from marketfeed.assignment import Assignment
 from marketfeed.report import NAMES, ConnectionState, PublisherState
 from marketfeed.resource import Publisher, Publishers
 from marketfeed_operator.observed import Absence, Told
@@ -80,7 +78,7 @@ def view(assignment: Assignment, told: Told | None, before: Mapping[str, Any] | 
 def _entry(assignment: Assignment, report: Mapping[str, Any]) -> dict[str, Any]:
     streams = report.get("streams", {})
     desired = sum(len(symbol.channels) for symbol in assignment.symbols)
-    connections = _connections(assignment)
+    connections = load.connections(assignment)
     carrying = sum(connection.get("state") in _CARRYING for connection in report.get("connections", ()))
     rejected = [
         {"stream": refusal["stream"], "reason": _short(refusal.get("reason", ""))} for refusal in streams.get("rejected", ())
@@ -99,18 +97,6 @@ def _entry(assignment: Assignment, report: Mapping[str, Any]) -> dict[str, Any]:
         # While one connection takes over from another there is one more than planned.
         "connections": {"desired": connections, "active": min(carrying, connections)},
     }
-
-
-def _connections(assignment: Assignment) -> int:
-    """Connections that the assignment's streams need."""
-    market = catalogue.market(assignment.exchange, assignment.market)
-    by_url = Counter(
-        topic_url(market, assignment.endpoint, topic)
-        for streams in assignment.symbols
-        for channel in streams.channels
-        for topic in market.topics(channel, streams.native, assignment.book_depth)
-    )
-    return connections_needed(by_url.values(), assignment.limits.streams_per_connection, assignment.legs)
 
 
 def _all_live(streams: Mapping[str, Any]) -> bool:

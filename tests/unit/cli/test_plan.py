@@ -52,7 +52,9 @@ def test_json_is_all_that_is_printed(manifest: Any) -> None:
     assert (first["streams"], first["connections"], first["messagesPerSecond"]) == (4, 1, 36.0)
     assert first["channels"] == {symbol: ["trades", "bbo"] for symbol in first["symbols"]}
     assert first["connects"] == {"count": 100, "seconds": 300.0}
-    assert "a shard holds 4 streams" in first["reason"]
+    assert first["connectsBurst"] is None
+    assert first["rest"] == {"count": 1600, "seconds": 60.0}
+    assert "a shard holds 4 topics" in first["reason"]
     assert content["totals"] == {"shards": 3, "symbols": 5, "streams": 10, "connections": 3, "messagesPerSecond": 90.0}
 
 
@@ -62,7 +64,7 @@ def test_the_table_names_each_shard_with_its_reason(manifest: Any) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["SHARD", "SYMBOLS", "STREAMS", "CONNECTIONS", "MESSAGES/S"]
     assert lines[1].split() == ["feed-binance-spot-0", "2", "4", "1", "36"]
-    assert lines[2].startswith("    4 streams, about 36 messages per second; a shard holds 4 streams")
+    assert lines[2].startswith("    4 streams, about 36 messages per second; a shard holds 4 topics")
     assert "filled evenly" in " ".join(result.stdout.split())
     assert max(map(len, lines)) <= COLUMNS
 
@@ -79,7 +81,7 @@ def test_limits_that_leave_no_room_are_told(tmp_path: Path) -> None:
     file.write_text(MANIFEST.replace("WHICH", FIVE).replace("streamsPerConnection: 4", "streamsPerConnection: 1"))
     result = plan(file)
     assert result.exit_code == 2
-    assert "2 streams of A-USDT do not fit one shard" in result.stderr
+    assert "2 topics of A-USDT do not fit one shard" in result.stderr
 
 
 def test_a_selector_needs_a_list(manifest: Any, tmp_path: Path) -> None:

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketfeed.packing import Bin, Capacity, Item, connections_needed, fits_alone, pack, spread
+from marketfeed.load import Load, Room
+from marketfeed.packing import Bin, Capacity, Item, fits_alone, pack, spread
 
 
 def item(number: int, size: int, rate: float = 1.0) -> Item:
-    return Item(f"S{number}-USDT", (("ws", size),), rate)
+    return Item(f"S{number}-USDT", (("ws", Load(size)),), rate)
+
+
+def capacity_of(connections: int, topics: int, messages_per_second: float | None = None, legs: int = 1) -> Capacity:
+    return Capacity(connections, Room(topics), messages_per_second, legs)
 
 
 def items_of(sizes: list[int]) -> list[Item]:
@@ -39,7 +44,7 @@ def fewest(sizes: list[int], capacity: int) -> int:
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=11), st.integers(12, 30))
 def test_a_few_symbols_take_at_most_one_shard_more_than_they_must(sizes: list[int], capacity: int) -> None:
-    assert len(pack(items_of(sizes), Capacity(1, capacity))) <= fewest(sizes, capacity) + 1
+    assert len(pack(items_of(sizes), capacity_of(1, capacity))) <= fewest(sizes, capacity) + 1
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -53,17 +58,17 @@ def test_many_symbols_that_fill_shards_to_the_brim_take_at_most_one_more(seed: i
             sizes.append(rng.randint(1, min(largest, left)))
             left -= sizes[-1]
     rng.shuffle(sizes)
-    assert len(pack(items_of(sizes), Capacity(1, capacity))) <= shards + 1
+    assert len(pack(items_of(sizes), capacity_of(1, capacity))) <= shards + 1
 
 
 def test_symbols_that_fit_only_in_the_right_mix_are_mixed() -> None:
     sizes = [4] * 30 + [3] * 60  # 4 + 3 + 3 fills a shard; 4 + 4 and 3 + 3 + 3 do not
-    assert len(pack(items_of(sizes), Capacity(1, 10))) == 30
+    assert len(pack(items_of(sizes), capacity_of(1, 10))) == 30
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from([1.0, 5.0, 18.0])), max_size=60), st.integers(1, 4))
 def test_no_bin_holds_more_than_its_capacity_and_every_item_is_in_one(kinds: list[tuple[int, float]], legs: int) -> None:
-    capacity = Capacity(connections=4, streams_per_connection=6, messages_per_second=40.0, legs=legs)
+    capacity = capacity_of(4, 6, 40.0, legs)
     items = [item(i, size, rate) for i, (size, rate) in enumerate(kinds)]
     bins = pack(items, capacity)
     assert sorted(i.symbol for b in bins for i in b.items) == sorted(i.symbol for i in items)
@@ -73,21 +78,45 @@ def test_no_bin_holds_more_than_its_capacity_and_every_item_is_in_one(kinds: lis
         assert sum(i.rate for i in b.items) <= 40.0
 
 
-def test_streams_of_different_paths_share_no_connection() -> None:
-    two = Item("A-USDT", (("public", 1), ("market", 1)), 1.0)
-    assert not fits_alone(two, Capacity(1, 10))
-    assert fits_alone(two, Capacity(2, 10))
-    assert connections_needed([1, 11], 10, legs=2) == 6
+def test_topics_of_different_addresses_share_no_connection() -> None:
+    two = Item("A-USDT", (("public", Load(1)), ("market", Load(1))), 1.0)
+    assert not fits_alone(two, capacity_of(1, 10))
+    assert fits_alone(two, capacity_of(2, 10))
+
+
+def test_a_topic_that_serves_many_is_needed_once_and_goes_with_the_last_of_them() -> None:
+    everyone = ("ws", "liquidations", Load(1))
+    one, other = (Item(f"{c}-USDT", (("ws", Load(1)),), 1.0, (everyone,)) for c in "AB")
+    shard = Bin(capacity_of(1, 3))
+    assert shard.fits(one)
+    shard.add(one)
+    assert shard.fits(other)
+    shard.add(other)
+    assert shard.loads == {"ws": Load(3)}
+    shard.remove(one)
+    assert shard.loads == {"ws": Load(2)}
+    shard.remove(other)
+    assert shard.loads == {"ws": Load()}
+    assert len(pack([one, other], capacity_of(1, 3))) == 1
+    assert len(pack([one, other], capacity_of(1, 2))) == 2
+
+
+def test_the_scarcest_limit_of_a_connection_decides() -> None:
+    books = [Item(f"S{i}-USDT", (("ws", Load(2, 0, 1)),), 1.0) for i in range(8)]
+    assert len(pack(books, Capacity(1, Room(240, None, 2)))) == 4
+    assert len(pack(books, Capacity(2, Room(240, None, 2)))) == 2
+    long = [Item(f"S{i}-USDT", (("ws", Load(1, 30)),), 1.0) for i in range(10)]
+    assert len(pack(long, Capacity(1, Room(1000, 100)))) == 4
 
 
 def test_shards_are_filled_evenly_by_rate() -> None:
     items = [item(i, 1, rate) for i, rate in enumerate([100.0, 1.0, 1.0, 1.0, 99.0, 1.0, 1.0, 1.0])]
-    first, second = pack(items, Capacity(1, 5))
+    first, second = pack(items, capacity_of(1, 5))
     assert abs(first.rate - second.rate) <= 1.0
 
 
 def test_an_item_is_put_where_least_is_expected_and_told_when_it_fits_nowhere() -> None:
-    capacity = Capacity(1, 3)
+    capacity = capacity_of(1, 3)
     busy, calm = Bin(capacity), Bin(capacity)
     busy.add(item(0, 1, 10.0))
     calm.add(item(1, 2, 1.0))

@@ -250,7 +250,7 @@ def test_shards_that_are_more_than_attempts_take_turns_and_no_five_minutes_have_
 
 
 def test_a_symbol_that_no_shard_can_hold_is_refused() -> None:
-    with pytest.raises(NotAccepted, match=r"2 streams of A-USDT do not fit one shard"):
+    with pytest.raises(NotAccepted, match=r"2 topics of A-USDT do not fit one shard"):
         plan(feed(source(["A-USDT"], "trades", "bbo", limits={"streamsPerConnection": 1}), sharding={"connectionsPerShard": 1}))
     with pytest.raises(NotAccepted, match=r"spec\.sharding\.maxMessagesPerSecond: is 10, and A-USDT alone"):
         plan(feed(source(["A-USDT"], "trades", "bbo"), sharding={"maxMessagesPerSecond": 10}))
@@ -300,4 +300,4 @@ def test_an_assignment_survives_its_file() -> None:
 def test_every_shard_s_size_has_a_reason() -> None:
     result = plan(feed(source(names(5), limits={"streamsPerConnection": 2}), sharding={"connectionsPerShard": 1}))
     assert set(result.reasons) == {a.shard for a in result.assignments}
-    assert "a shard holds 2 streams (1 connection × 2)" in result.reasons["feed-binance-spot-0"]
+    assert "a shard holds 2 topics (1 connection × 2)" in result.reasons["feed-binance-spot-0"]
