@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from marketfeed.exchanges import binance, kraken, okx
+from marketfeed.exchanges import binance, bybit, kraken, okx
 from marketfeed.exchanges.exchange import Market
 
-MARKETS: dict[tuple[str, str], Market] = {(m.exchange, m.name): m for m in (*binance.MARKETS, *okx.MARKETS, *kraken.MARKETS)}
+MARKETS: dict[tuple[str, str], Market] = {
+    (m.exchange, m.name): m for m in (*binance.MARKETS, *bybit.MARKETS, *okx.MARKETS, *kraken.MARKETS)
+}
 
 
 def market(exchange: str, name: str) -> Market:
