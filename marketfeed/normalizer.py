@@ -7,7 +7,7 @@ that is none of ours, or `Malformed`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +23,8 @@ from marketfeed.reading import Path, records
 
 Names: TypeAlias = Callable[[str], str | None]
 """The exchange's own symbol → the normalised one, or None where it is not known."""
+Followers: TypeAlias = Callable[[str], Sequence[str]]
+"""An index → the normalised symbols whose price follows it."""
 Routes: TypeAlias = tuple[tuple[int, dict[str, str]], ...]
 """(place in `Wire.messages`, what the topic names: symbol, interval) of each declaration that a topic feeds."""
 
@@ -73,11 +75,13 @@ class NotData:
 class Normalizer:
     """One market's declarations, ready to run."""
 
-    def __init__(self, market: Market, names: Names, merge: bool = False) -> None:
+    def __init__(self, market: Market, names: Names, merge: bool = False, followers: Followers = lambda index: ()) -> None:
         """`merge`: what a delta leaves out is filled in with its last value; else it is null."""
         self.market = market
         self.names = names
         self.merge = merge
+        self._followers = followers
+        self._pong = None if market.heartbeat.answer is None else market.heartbeat.answer.encode()
         self._topic = tuple(Path(path) for path in market.wire.topic)
         self._readers = [Declared(number, message, market) for number, message in enumerate(market.wire.messages)]
         self._routes: dict[str, Routes] = {}
@@ -85,6 +89,8 @@ class Normalizer:
 
     def decode(self, frame: bytes) -> Data | Ignored | NotData:
         """One message. Raises `Malformed`."""
+        if frame == self._pong:
+            return NotData(self.market.heartbeat.answer)
         message = _parse(frame)
         topic = self._topic_of(message)
         if topic is None:
@@ -111,7 +117,7 @@ class Normalizer:
                     unknown = outcome
         self._kept.update(kept)
         if not rows and unknown is not None:
-            return Ignored(f"unknown symbol {grammar.shown(unknown)!r}")
+            return Ignored(unknown)
         return Data(rows)
 
     def routes(self, topic: str) -> Routes:
@@ -152,7 +158,7 @@ class Normalizer:
     def _rows(
         self, number: int, message: Any, found: dict[str, str], topic: str, kept: dict[tuple[int, str], dict[str, Any]]
     ) -> Iterator[Row | str]:
-        """The events of one declaration, and in place of an event a symbol that is not known."""
+        """The events of one declaration, and in place of an event why its symbol is none of ours."""
         read = self._readers[number]
         declared = read.message
         try:
@@ -160,27 +166,48 @@ class Normalizer:
                 if read.when is not None and grammar.is_zero(grammar.decimal(read.when.need(record, around))):
                     continue
                 native = grammar.text(read.symbol.need(record, around)) if read.symbol is not None else found.get("symbol", "")
-                symbol = self.names(native)
-                if symbol is None:
-                    yield native
+                symbols = self._symbols(declared, native)
+                if not symbols:
+                    yield f"unknown {'index' if declared.of_index else 'symbol'} {grammar.shown(native)!r}"
                     continue
                 own = read.own(record, around)
-                if declared.keeps and self.merge and any(v is not None for k, v in own.items() if k not in UNCOUNTED):
-                    last = kept.get((number, symbol)) or self._kept.get((number, symbol)) or {}
-                    own = kept[number, symbol] = {k: last.get(k) if v is None else v for k, v in own.items()}
-                channel = declared.channel
-                if read.kind is CANDLE:
-                    own.setdefault("interval", self.interval(declared, found, None))
-                    channel = f"{channel}.{own['interval']}"
-                if (finished := read.finish(own)) is None:
-                    continue
-                event = self._head(read.kind.name, channel, symbol)
-                event["ts"] = own.get("ts") or None
-                event["recv"] = event["n"] = None
-                event.update(finished)
-                yield Row(declared, channel, symbol, event, read.position(event), read.hooked(record, around))
+                for symbol in symbols:
+                    filled = self._filled(number, symbol, own, kept) if declared.keeps and self.merge else own
+                    if (event := self._event(read, symbol, filled, found)) is not None:
+                        yield Row(declared, event["channel"], symbol, event, read.position(event), read.hooked(record, around))
         except Malformed as problem:
             raise Malformed(f"{grammar.shown(topic)}: {problem}") from None
+
+    def _symbols(self, declared: Message, native: str) -> Sequence[str]:
+        """The streams' symbols that a record counts for."""
+        if declared.of_index:
+            return self._followers(native)
+        symbol = self.names(native)
+        return () if symbol is None else (symbol,)
+
+    def _filled(
+        self, number: int, symbol: str, own: dict[str, Any], kept: dict[tuple[int, str], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The fields of a delta, those that it leaves out with their last value; of one that tells nothing, as they are."""
+        if all(value is None or name in UNCOUNTED for name, value in own.items()):
+            return own
+        last = kept.get((number, symbol)) or self._kept.get((number, symbol)) or {}
+        filled = kept[number, symbol] = {name: last.get(name) if value is None else value for name, value in own.items()}
+        return filled
+
+    def _event(self, read: Declared, symbol: str, own: dict[str, Any], found: dict[str, str]) -> dict[str, Any] | None:
+        """The event of a record's fields; null where they tell nothing new."""
+        channel = read.message.channel
+        if read.kind is CANDLE:
+            own.setdefault("interval", self.interval(read.message, found, None))
+            channel = f"{channel}.{own['interval']}"
+        if (finished := read.finish(own)) is None:
+            return None
+        event = self._head(read.kind.name, channel, symbol)
+        event["ts"] = own.get("ts") or None
+        event["recv"] = event["n"] = None
+        event.update(finished)
+        return event
 
 
 def _parse(frame: bytes) -> Any:

@@ -55,7 +55,10 @@ class Pipeline:
         self.table = StreamTable()
         self.counts = Counts()
         self._symbols: dict[str, str] = {}
-        self._normalizer = Normalizer(market, self._symbols.get, merge=True)
+        self._followers: dict[str, list[str]] = {}
+        """By index, the symbols whose price follows it."""
+        self._of_index = {message.channel for message in market.wire.messages if message.of_index}
+        self._normalizer = Normalizer(market, self._symbols.get, merge=True, followers=lambda i: self._followers.get(i, ()))
         self.engine: Engine = compiled_engine(market, self._normalizer, self, LATENCY_BOUNDS_MS) or PlainEngine(
             LATENCY_BOUNDS_MS
         )
@@ -80,11 +83,18 @@ class Pipeline:
                 self.continuity.know(known)
             slot = self.table.add(stream)
             self._symbols[stream.native] = stream.symbol
+            self._follow(stream)
             self.engine.define(slot, *self._normalizer.stream_head(stream.channel, stream.symbol))
             slots.append(slot)
         self.engine.bind(self.table)
         self._progress.resize([s.name for s in self.table.streams])
         return slots
+
+    def _follow(self, stream: Stream) -> None:
+        """Hand a stream what comes about its index."""
+        index = self.market.index(stream.native) if stream.channel in self._of_index else None
+        if index is not None and stream.symbol not in (followers := self._followers.setdefault(index, [])):
+            followers.append(stream.symbol)
 
     def remove(self, slots: Iterable[int]) -> None:
         """From now on nothing of these streams goes out."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from marketfeed.exchanges.exchange import Market
+from marketfeed.exchanges.message import Message
 from marketfeed.normalizer import Normalizer
 from marketfeed_shard.kernel import tables
 from marketfeed_shard.streams import StreamTable
@@ -44,14 +45,18 @@ class Routes:
         """The first finds a frame's topic; the others are those that `match` names."""
         for topic in _samples(market):
             numbers = tuple(number for number, _ in normalizer.routes(topic))
-            if numbers in self._groups or (normalizer.merge and any(self._messages[n].keeps for n in numbers)):
-                continue  # what merges deltas has a state, and that is the plain engine's
+            if numbers in self._groups or any(self._is_plain(self._messages[n]) for n in numbers):
+                continue
             try:
                 group = tables.group(market.wire, numbers)
             except tables.TooWide:
                 continue
             self._groups[numbers] = len(self.tables)
             self.tables.append(group)
+
+    def _is_plain(self, message: Message) -> bool:
+        """What merges deltas has a state, and an index may have several streams: that is the plain engine's."""
+        return message.of_index or (message.keeps and self._normalizer.merge)
 
     def match(self, topic: bytes) -> int:
         """The group of tables for a topic, or −1: the plain engine knows."""
