@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from marketfeed.assignment import Assignment
+from marketfeed.assignment import Assignment, Share
 
-READ_AGAIN: Final = frozenset({"generation", "symbols", "connects", "bans", "role", "peers", "watchdog", "limits"})
+SHARES: Final = ("connects", "connects_burst", "rest")
+"""Parts of what an exchange counts by address."""
+READ_AGAIN: Final = frozenset({"generation", "symbols", *SHARES, "bans", "role", "peers", "watchdog", "limits", "backfill"})
 """What a running shard takes from its assignment when that changes; for anything else it starts anew."""
 
 
@@ -38,7 +40,7 @@ def rollout(running: Mapping[str, Assignment], planned: Sequence[Assignment]) ->
         if not _gives_up(before, after):
             then.append(after)
             continue
-        others = [a for a in (*running.values(), *planned) if a.shard != after.shard and _market(a) == _market(after)]
+        others = [a for a in (*running.values(), *planned) if a.shard != after.shard and a.exchange == after.exchange]
         kept = _kept(before, after, others)
         first.append(kept)
         if kept != after:
@@ -48,29 +50,40 @@ def rollout(running: Mapping[str, Assignment], planned: Sequence[Assignment]) ->
 
 
 def _gives_up(before: Assignment, after: Assignment) -> bool:
-    return not _streams(before) <= _streams(after) or _attempts(after) < _attempts(before)
+    return not _streams(before) <= _streams(after) or any(
+        _lower(getattr(before, name), getattr(after, name)) for name in SHARES
+    )
+
+
+def _lower(before: Share | None, after: Share | None) -> bool:
+    """Whether a share is less than it was, or at other times."""
+    if before is None or after is None:
+        return before is not None
+    if _rate(before) != _rate(after):
+        return _rate(after) < _rate(before)
+    return (before.turn_s, before.period_s) != (after.turn_s, after.period_s)
 
 
 def _kept(before: Assignment, after: Assignment, others: Sequence[Assignment]) -> Assignment:
-    """The assignment after without what others may still have: streams that they carried, attempts that they had."""
+    """The assignment after without what others may still have: streams that they carried, shares that they had."""
     theirs = {stream for other in others for stream in _streams(other)} - _streams(before)
-    symbols = [(s, tuple(c for c in s.channels if (s.symbol, c) not in theirs)) for s in after.symbols]
+    symbols = [(s, tuple(c for c in s.channels if (after.market, s.symbol, c) not in theirs)) for s in after.symbols]
     kept = tuple(s.model_copy(update={"channels": channels}) for s, channels in symbols if channels)
-    connects = before.connects if others and _attempts(before) < _attempts(after) else after.connects
-    return after.model_copy(update={"symbols": kept, "connects": connects})
+    shares = {}
+    for name in SHARES if others else ():
+        was, will = getattr(before, name), getattr(after, name)
+        if was is not None and will is not None and _rate(was) < _rate(will):
+            shares[name] = was
+    return after.model_copy(update={"symbols": kept, **shares})
 
 
-def _market(assignment: Assignment) -> tuple[str, str]:
-    return assignment.exchange, assignment.market
+def _streams(assignment: Assignment) -> set[tuple[str, str, str]]:
+    return {(assignment.market, s.symbol, c) for s in assignment.symbols for c in s.channels}
 
 
-def _streams(assignment: Assignment) -> set[tuple[str, str]]:
-    return {(s.symbol, c) for s in assignment.symbols for c in s.channels}
-
-
-def _attempts(assignment: Assignment) -> float:
-    """Connection attempts per second."""
-    return assignment.connects.count / assignment.connects.seconds
+def _rate(share: Share) -> float:
+    """So much a second."""
+    return share.count / share.seconds
 
 
 def starts_anew(before: Assignment, after: Assignment) -> bool:

@@ -1,6 +1,6 @@
 """What can be done now on the way to a plan. Pure: each pass looks anew, so that it matters not where the last one ended.
 
-No stream may be held by two shards, and all shards of a market together never have more than the address's budget: who is to
+No stream may be held by two shards, and all shards of an exchange together never have more than the address's budget: who is to
 get something waits until those who give something up have said that they did, and until pods that are to go are gone.
 """
 
@@ -41,13 +41,13 @@ def steps(
     as_they_are = tuple(a for a in planned if a.shard not in changing)
     reduced = {a.shard for a in todo.first}
     givers = reduced.union(todo.stop, unsettled, lingering)
-    markets = {a.shard: (a.exchange, a.market) for a in (*running.values(), *planned)}
+    exchanges = {a.shard: a.exchange for a in (*running.values(), *planned)}
 
     def held(assignment: Assignment) -> bool:
-        own = (assignment.exchange, assignment.market)
+        own = assignment.exchange
         if assignment.shard in lingering or assignment.shard in reduced:
             return True
-        return any(shard != assignment.shard and markets.get(shard, own) == own for shard in givers)
+        return any(shard != assignment.shard and exchanges.get(shard, own) == own for shard in givers)
 
     getters = (*todo.then, *todo.start)
     free = tuple(a for a in getters if not held(a))
