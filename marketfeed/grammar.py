@@ -18,6 +18,7 @@ _decimal = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?
 _integer = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _whole = re.compile(r"0|[1-9][0-9]*").fullmatch
 _rfc3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?Z").fullmatch
+_seconds = re.compile(r"([1-9][0-9]{9})\.([0-9]{1,9})").fullmatch
 _length = re.compile(r"([1-9][0-9]?)([smhdw])").fullmatch
 
 MOST_EXPONENT = 400
@@ -105,10 +106,16 @@ def position(value: str) -> int | None:
 
 
 def time_ns(value: object) -> int:
-    """Milliseconds, microseconds (15 or 16 digits) or RFC 3339 in UTC, as nanoseconds since the epoch; 0: no time."""
+    """Milliseconds, microseconds (15 or 16 digits), seconds with a fraction or RFC 3339 in UTC, as nanoseconds since the epoch.
+
+    0: no time.
+    """
     if not isinstance(value, str):
         refuse("not a time", value)
-    at_ns = _unix_ns(value) if len(value) <= 16 and _whole(value) else _rfc3339_ns(value)
+    if seconds := _seconds(value):
+        at_ns = int(seconds[1] + seconds[2].ljust(9, "0"))
+    else:
+        at_ns = _unix_ns(value) if len(value) <= 16 and _whole(value) else _rfc3339_ns(value)
     if not 0 <= at_ns < _END_NS:
         refuse("not a time between 1970 and 2262", value)
     return at_ns

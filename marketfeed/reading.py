@@ -60,13 +60,20 @@ def records(node: Any, steps: tuple[str, ...], around: Any = None) -> Iterator[t
     if not steps:
         yield node, around
         return
-    child = step(node, steps[0])
+    child = [e for array in _arrays(node) for e in array] if steps[0] == "*" else step(node, steps[0])
     if child is None:
         raise Malformed(f"no {steps[0]}")
     for element in child if type(child) is list else (child,):
         if type(element) is not dict and type(element) is not list:
             grammar.refuse(f"{steps[0]}: neither an object nor an array", element)
         yield from records(element, steps[1:], node)
+
+
+def _arrays(node: Any) -> list[list[Any]]:
+    """The arrays that stand in an object, whatever their names."""
+    if type(node) is not dict:
+        grammar.refuse("not an object", node)
+    return [member for member in node.values() if type(member) is list]
 
 
 def reader(field: Field, source: Source) -> Read:

@@ -1,7 +1,8 @@
 """How a message of an exchange is declared: plain data that two engines run.
 
 A *path* names a value inside a record: steps joined by `/`, a number is a place in an array, `../` starts at the object
-around the record. `a|b` takes the first that is there; `a?` may be missing. Null and the empty text count as missing.
+around the record. `a|b` takes the first that is there; `a?` may be missing. Null and the empty text count as missing. On the
+way to the records of a REST body `*` stands for every array of an object: its name tells a symbol in a spelling of its own.
 
 What becomes of a value follows from the event's field (`events.Kind`): a price stays its text, a time becomes
 nanoseconds. The plain engine is `marketfeed.normalizer`; the compiled one is the shard's kernel.
