@@ -8,8 +8,9 @@ from random import Random
 import pytest
 from engines import Both, needs_kernel
 from mutations import mutated
-from other_exchanges import MARKETS, symbol_of
 from recordings import captures, lines, needs_recordings
+
+from marketfeed.exchanges import catalogue
 
 pytestmark = [needs_recordings, needs_kernel, pytest.mark.timeout(300)]
 
@@ -34,15 +35,12 @@ def sampled(exchange: str, market: str, random: Random) -> list[bytes]:
 @pytest.mark.parametrize("exchange", FRAMES)
 def test_engines_agree_on_mutated_frames(exchange: str) -> None:
     random = Random(f"{SEED} {exchange}")
-    markets = [market for e, market in MARKETS if e == exchange]
+    markets = catalogue.markets(exchange)
     accepted = malformed = 0
-    for market in markets:
-
-        def names(native: str, market: str = market) -> str | None:
-            return symbol_of(exchange, market, native)
-
-        both = Both(MARKETS[exchange, market], names)
-        frames = sampled(exchange, market, random)
+    for name in markets:
+        market = catalogue.market(exchange, name)
+        both = Both(market, market.symbol)
+        frames = sampled(exchange, name, random)
         for _ in range(FRAMES[exchange] // len(markets)):
             events = both.events(mutated(random.choice(frames), random))
             malformed += events is None

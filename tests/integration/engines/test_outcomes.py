@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from engines import Both, needs_kernel
-from other_exchanges import MARKETS, symbol_of
 from recordings import RECORDINGS, lines, needs_recordings
+
+from marketfeed.exchanges.catalogue import MARKETS
 
 pytestmark = [needs_recordings, needs_kernel]
 
@@ -33,8 +34,8 @@ def parameters(*names: str) -> list[Any]:
 
 
 def decoded(case: dict[str, Any]) -> list[dict[str, Any]]:
-    exchange, market = case["exchange"], case["market"]
-    both = Both(MARKETS[exchange, market], lambda native: symbol_of(exchange, market, native))
+    market = MARKETS[case["exchange"], case["market"]]
+    both = Both(market, market.symbol)
     return both.events(case["raw"].encode()) or []
 
 

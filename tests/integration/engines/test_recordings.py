@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from engines import Both, needs_kernel
 from expectation import expected
-from other_exchanges import MARKETS, symbol_of
 from recordings import captures, lines, needs_recordings
+
+from marketfeed.exchanges.catalogue import MARKETS
 
 pytestmark = [needs_recordings, needs_kernel, pytest.mark.timeout(300)]
 
@@ -27,14 +28,14 @@ def in_full(wanted: dict[str, Any], exchange: str, market: str) -> dict[str, Any
     own = {key: value for key, value in wanted.items() if key not in {"channel", "native", "ts"}}
     channel = wanted["channel"]
     kind = TYPES.get(channel, "candle")
-    symbol = symbol_of(exchange, market, wanted["native"])
+    symbol = MARKETS[exchange, market].symbol(wanted["native"])
     head = (kind, exchange, market, channel, symbol, wanted["ts"], None, None)
     return {**dict(zip(HEAD, head, strict=True)), **own}
 
 
 @pytest.mark.parametrize(("exchange", "market", "path"), CAPTURES)
 def test_engines_agree_and_fields_are_those_of_the_raw_message(exchange: str, market: str, path: Path) -> None:
-    both = Both(MARKETS[exchange, market], lambda native: symbol_of(exchange, market, native))
+    both = Both(MARKETS[exchange, market], MARKETS[exchange, market].symbol)
     seen = data = 0
     for frame in lines(path):
         events = both.events(frame)
