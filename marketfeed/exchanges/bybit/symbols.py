@@ -19,7 +19,7 @@ _SPOT_QUOTES = ("USDT USDC USDE USD1 RLUSD XUSD USDQ USDR USD DAI EUR GBP PLN TR
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _QUARTERS = {"H": 3, "M": 6, "U": 9, "Z": 12}
 _FRIDAY = 4
-_dated = re.compile(r"(.+)-([0-9]{1,2})([A-Z]{3})([0-9]{2})").fullmatch
+_dated = re.compile(r"(.+)-([0-9]{2})([A-Z]{3})([0-9]{2})").fullmatch
 _quarterly = re.compile(r"(.+USD)([HMUZ])([0-9]{2})").fullmatch
 
 
@@ -38,7 +38,7 @@ def linear_native(symbol: str) -> str:
     if form == "PERP":
         return f"{pair}PERP" if quote == "USDC" else pair
     day = _day(form)
-    return f"{pair}-{day.day}{_MONTHS[day.month - 1]}{form[:2]}"
+    return f"{pair}-{day.day:02}{_MONTHS[day.month - 1]}{form[:2]}"
 
 
 def linear_symbol(native: str) -> str | None:
@@ -48,7 +48,7 @@ def linear_symbol(native: str) -> str | None:
         pair = f"{base}-USDC" if base != native else split_by_quote(native, ("USDT",))
         return _known(pair and f"{pair}-PERP")
     pair = split_by_quote(found[1], ("USDT",)) or f"{found[1]}-USDC"
-    day = f"{found[4]}{_MONTHS.index(found[3]) + 1:02}{int(found[2]):02}" if found[3] in _MONTHS else ""
+    day = f"{found[4]}{_MONTHS.index(found[3]) + 1:02}{found[2]}" if found[3] in _MONTHS else ""
     return _known(f"{pair}-{day}")
 
 
