@@ -55,7 +55,9 @@ def _market(exchange: str, name: str | None, path: str) -> Generator[Problem, No
         markets = catalogue.markets(exchange)
         if name in markets:
             return catalogue.market(exchange, name)
-        yield Problem(f"{path}.market", f"unknown market {name!r}: {exchange} has {', '.join(markets)}", choose(name, markets))
+        why = catalogue.REFUSED.get((exchange, name))
+        told = f"unknown market {name!r}: {exchange} has {', '.join(markets)}"
+        yield Problem(f"{path}.market", f"{exchange} has no market {name}: {why}" if why else told, choose(name, markets))
     return None
 
 

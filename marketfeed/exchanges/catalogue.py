@@ -9,6 +9,10 @@ MARKETS: dict[tuple[str, str], Market] = {
     (m.exchange, m.name): m for m in (*binance.MARKETS, *bybit.MARKETS, *okx.MARKETS, *kraken.MARKETS)
 }
 
+_KRAKEN_FUTURES = "its documented futures feed ends on 2027-03-01"
+REFUSED: dict[tuple[str, str], str] = {("kraken", "linear"): _KRAKEN_FUTURES, ("kraken", "inverse"): _KRAKEN_FUTURES}
+"""Markets that the exchange has and that are left out on purpose: why."""
+
 
 def market(exchange: str, name: str) -> Market:
     """One market of one exchange. Raises `LookupError` with a sentence that names those there are."""
@@ -17,7 +21,8 @@ def market(exchange: str, name: str) -> Market:
     except KeyError:
         if exchange not in exchanges():
             raise LookupError(f"unknown exchange {exchange!r}; there are {', '.join(exchanges())}") from None
-        raise LookupError(f"{exchange} has no market {name!r}; it has {', '.join(markets(exchange))}") from None
+        why = f": {reason}" if (reason := REFUSED.get((exchange, name))) else ""
+        raise LookupError(f"{exchange} has no market {name!r}{why}; it has {', '.join(markets(exchange))}") from None
 
 
 def exchanges() -> list[str]:
