@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from other_exchanges import MARKETS, symbol_of
 
 from marketfeed import normalizer
 from marketfeed.encoding import encode
+from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Wire, message
 from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer, NotData, Row
@@ -34,8 +34,9 @@ def combined(stream: str, data: Any) -> bytes:
 
 
 def decode(frame: bytes | dict[str, Any] | list[Any], market: Market = SPOT, merge: bool = False) -> Data | Ignored | NotData:
-    names = NAMES if market is SPOT else lambda native: symbol_of(market.exchange, market.name, native)
-    return Normalizer(market, names, merge).decode(frame if isinstance(frame, bytes) else json.dumps(frame).encode())
+    return Normalizer(market, NAMES if market is SPOT else market.symbol, merge).decode(
+        frame if isinstance(frame, bytes) else json.dumps(frame).encode()
+    )
 
 
 def rows(frame: Any, market: Market = SPOT) -> list[Row]:
@@ -340,7 +341,7 @@ def test_one_frame_feeds_two_channels_and_what_it_lacks_is_left_out() -> None:
 
 def test_deltas_leave_merged_where_that_is_asked_for() -> None:
     market = MARKETS["bybit", "linear"]
-    merging = Normalizer(market, lambda native: symbol_of("bybit", "linear", native), merge=True)
+    merging = Normalizer(market, market.symbol, merge=True)
 
     def last(data: dict[str, str]) -> list[dict[str, Any]]:
         frame = {"topic": "tickers.BTCUSDT", "ts": 1786310817883, "data": {"symbol": "BTCUSDT", **data}}
@@ -390,7 +391,7 @@ def test_topics_from_outside_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPa
 def test_optional_fields_stand_last_in_their_order() -> None:
     wire = Wire(("t",), (message("book", "b", at="d", symbol="s", snapshot=True, depth="n?", count="c?", backfill=True),),
                 contracts=True)  # fmt: skip
-    found = event({"t": "b", "d": {"s": "BTC-USDT", "n": 10}}, replace(MARKETS["okx", "linear"], wire=wire))
+    found = event({"t": "b", "d": {"s": "BTC-USDT-SWAP", "n": 10}}, replace(MARKETS["okx", "linear"], wire=wire))
     assert list(found)[8:] == ["snapshot", "bids", "asks", "seq", "prev_seq", "depth", "size_unit", "backfill"]
 
 
