@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final, TypeAlias
 
 from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Call, Hole, Market, Topic
@@ -12,8 +14,11 @@ from marketfeed.resource import MarketFeed, Sharding
 from marketfeed.shares import Claim
 from marketfeed.wanted import Group
 
-Placed = Sequence[tuple[str, Topic]]
+Placed: TypeAlias = Sequence[tuple[str, Topic]]
 """(address, topic)."""
+COMMON: Final = 0.1
+"""A topic that serves many is counted once a shard where more than this part of the symbols need it; else with each of them, so
+that symbols stay of a few kinds."""
 
 
 def demand(sharding: Sharding, group: Group) -> tuple[Capacity, dict[str, Item]]:
@@ -24,21 +29,29 @@ def demand(sharding: Sharding, group: Group) -> tuple[Capacity, dict[str, Item]]
         symbol: list(topics(market, settings.endpoint, group.natives[symbol], sorted(channels), settings.book_depth))
         for symbol, channels in group.channels.items()
     }
+    needed = Counter((url, topic.name) for found in placed.values() for url, topic in found if not topic.native)
+    common = {shared for shared, count in needed.items() if count > COMMON * len(placed)}
     longest = max((load_of(topic).characters for found in placed.values() for _, topic in found), default=1)
     room = Room.of(market.limits, settings.limits.streams_per_connection, longest)
     connections = sharding.connections_per_shard or int(market.limits.connections_per_shard.default)
     capacity = Capacity(connections, room, sharding.max_messages_per_second, sharding.legs)
-    return capacity, {symbol: _item(symbol, found, group.channels[symbol], market, room) for symbol, found in placed.items()}
+    items = {}
+    for symbol, found in placed.items():
+        rate = sum(market.rates[channel.partition(".")[0]] for channel in sorted(group.channels[symbol]))
+        items[symbol] = _item(symbol, found, rate, common, room)
+    return capacity, items
 
 
-def _item(symbol: str, placed: Placed, channels: Iterable[str], market: Market, room: Room) -> Item:
+def _item(symbol: str, placed: Placed, rate: float, common: Collection[tuple[str, str]], room: Room) -> Item:
     loads: dict[str, Load] = {}
+    shared = []
     for url, topic in placed:
-        if topic.native:
-            loads[url] = loads.get(url, Load()) + room.counted(load_of(topic))
-    shared = sorted((url, topic.name, room.counted(load_of(topic))) for url, topic in placed if not topic.native)
-    rate = sum(market.rates[channel.partition(".")[0]] for channel in sorted(channels))
-    return Item(symbol, tuple(sorted(loads.items())), rate, tuple(shared))
+        load = room.counted(load_of(topic))
+        if (url, topic.name) in common:
+            shared.append((url, topic.name, load))
+        else:
+            loads[url] = loads.get(url, Load()) + load
+    return Item(symbol, tuple(sorted(loads.items())), rate, tuple(sorted(shared)))
 
 
 def claim(feed: MarketFeed, group: Group) -> Claim:

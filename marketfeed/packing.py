@@ -18,6 +18,8 @@ from marketfeed.load import Load, Room
 
 TRIES: Final = 2_000
 """Combinations looked at for one shard, at most: the search is bounded, not the quality of the usual case."""
+KINDS: Final = 100
+"""Kinds of symbols looked at for one shard, the largest first."""
 EXACT: Final = 1e-9
 """Rates are sums of estimates: differences below this are rounding."""
 _NOTHING: Final = Load()
@@ -193,11 +195,12 @@ def _fill(items: Sequence[Item], capacity: Capacity, measure: Callable[[Item], f
     stacks = sorted(kinds.values(), key=lambda stack: (-measure(stack[0]), -stack[0].size, -stack[0].rate, stack[0].loads))
     bins = []
     while stacks:
-        counts = _fullest([stack[0] for stack in stacks], [len(stack) for stack in stacks], capacity, measure)
-        times = min(len(stack) // count for stack, count in zip(stacks, counts, strict=True) if count)
+        largest = stacks[:KINDS]
+        counts = _fullest([stack[0] for stack in largest], [len(stack) for stack in largest], capacity, measure)
+        times = min(len(stack) // count for stack, count in zip(largest, counts, strict=True) if count)
         for _ in range(times):
             filled = Bin(capacity)
-            for stack, count in zip(stacks, counts, strict=True):
+            for stack, count in zip(largest, counts, strict=True):
                 for _ in range(count):
                     filled.add(stack.pop())
             bins.append(filled)
