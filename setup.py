@@ -9,6 +9,7 @@ MODULES = (
     *(f"kernel.{name}" for name in ("_tables", "_walk", "_topics", "_records", "_engine", "_listener")),
     "publishers._framing",
     "_marks",
+    "_recent",
 )
 
 

@@ -37,7 +37,7 @@ class Declared:
         self._order = [field.name for field in kind.fields if field.name in message.fields or not kind.omits_absent]
         self._optional = [field.name for field in OPTIONAL if field.name in message.fields]
         self._contracts = market.wire.contracts and kind.name in SIZED
-        self._position = None if message.numbering is Numbering.NONE else kind.position
+        self._position = None if message.numbering in {Numbering.NONE, Numbering.UNIQUE} else kind.position
         self._extras = () if message.hook is None else tuple(Path(path) for path in message.hook.paths)
 
     def match(self, topic: str) -> dict[str, str] | None:

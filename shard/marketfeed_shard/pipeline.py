@@ -20,6 +20,7 @@ from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
 from marketfeed_shard.batch import DATA, GAP
 from marketfeed_shard.counts import LATENCY_BOUNDS_MS, Counts
+from marketfeed_shard.filling import Filling, Fills
 from marketfeed_shard.gaps import Continuity, Gap
 from marketfeed_shard.joining import Joining
 from marketfeed_shard.kept import Frame, Kept
@@ -27,7 +28,18 @@ from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine, PlainEngine
 from marketfeed_shard.progress import Progress
 from marketfeed_shard.publishers.publisher import Loss, Publisher
-from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, HELD, INTERRUPTED, JOINING, UNKNOWN, Stream, StreamTable
+from marketfeed_shard.recent import Recent, recent
+from marketfeed_shard.streams import (
+    ANY_CONNECTION,
+    DROPPED,
+    FILLING,
+    HELD,
+    INTERRUPTED,
+    JOINING,
+    UNKNOWN,
+    Stream,
+    StreamTable,
+)
 
 Hook: TypeAlias = Callable[[Stream, bytes, tuple[str | None, ...]], bool]
 """(stream, own fields of its event as they stand after `n`, values that the declaration asks for) → whether it goes out."""
@@ -68,6 +80,11 @@ class Pipeline:
         self._held: dict[int, Kept] = {}
         """Streams that another owner still publishes."""
         self._joining = Joining(self.table)
+        self._filling = Filling(self.table)
+        self._recents: dict[int, Recent] = {}
+        self._unique = {m.channel for m in market.wire.messages if m.numbering is Numbering.UNIQUE}
+        self.fills: Fills | None = None
+        """Who fetches what is missing, or None: then all of it is announced."""
         self._on_control = on_control
         self._decoded = 0
         """Messages that the plain normalizer was given."""
@@ -87,6 +104,10 @@ class Pipeline:
             self.engine.define(slot, *self._normalizer.stream_head(stream.channel, stream.symbol))
             slots.append(slot)
         self.engine.bind(self.table)
+        for slot in slots:
+            if self.table.streams[slot].channel in self._unique and slot not in self._recents:
+                self._recents[slot] = recent()
+                self.engine.guard(slot, self._recents[slot])
         self._progress.resize([s.name for s in self.table.streams])
         return slots
 
@@ -102,10 +123,12 @@ class Pipeline:
             self.table.flags[slot] = DROPPED
             self._held.pop(slot, None)
             self._joining.forget(slot)
+            self._filling.end(slot)
 
     def interrupted(self, slots: Iterable[int]) -> None:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
-        for slot in slots:
+        slots = list(slots)
+        for slot in set(slots).difference(self._filling.interrupted(slots)):
             self.table.flags[slot] |= INTERRUPTED
 
     def messages(self, slot: int) -> int:
@@ -140,6 +163,34 @@ class Pipeline:
         """Publish what was held of a stream, and from now on what comes."""
         self.table.flags[slot] &= ~HELD
         self._replay(slot, self._held.pop(slot, None))
+
+    # ---- what was missed ---------------------------------------------------------------------------------------------
+
+    def fill(self, slot: int, rows: Iterable[Row], received_ns: int) -> int:
+        """Publish missed events of a stream that waits for them, in the order given. Returns how many were no copies."""
+        published = 0
+        self.engine.mark_read(received_ns)
+        for row in rows:
+            if slot in self._recents and not self._recents[slot].add(str(row.event["id"]).encode(), received_ns):
+                continue
+            row.event["backfill"] = True
+            self._publish(row, slot, received_ns)
+            published += 1
+        return published
+
+    def go_on(self, slot: int, gap: Gap | None) -> None:
+        """Publish what waited of a stream, after a gap where something is still missing; from now on it waits no more."""
+        kept = self._filling.end(slot)
+        if gap is not None:
+            self.engine.mark_read(gap.to_ns)
+            self._announce(slot, gap)
+        self._replay(slot, kept)
+        if self._filling.broken(slot):
+            self.table.flags[slot] |= INTERRUPTED
+
+    def waiting(self, slot: int) -> bytes | None:
+        """The first message that waits for a stream's missed events."""
+        return next((frame.content for frame in self._filling.waiting(slot)), None)
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 
@@ -188,9 +239,14 @@ class Pipeline:
                 if position <= last:
                     table.repeated[slot] += 1
                     return
-                if row.message.numbering is Numbering.CONSECUTIVE and position != last + 1:
-                    self.hole(slot, last, position, received_ns)
+                jumps = row.message.numbering is Numbering.CONSECUTIVE and position != last + 1
+                if jumps and not self._hole(slot, last, position, received_ns, connection, frame):
+                    return
             table.position[slot] = position
+        elif slot in self._recents:
+            if not self._recents[slot].add(str(row.event["id"]).encode(), received_ns):
+                table.repeated[slot] += 1
+                return
         elif table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return
@@ -198,8 +254,13 @@ class Pipeline:
         if hook is not None and not self._hooks[hook.name](table.streams[slot], own_fields(row.event), row.extras):
             return
         table.received_ns[slot] = received_ns
-        table.n[slot] += 1
-        row.event["recv"], row.event["n"] = received_ns, table.n[slot]
+        self._publish(row, slot, received_ns)
+
+    def _publish(self, row: Row, slot: int, received_ns: int) -> None:
+        """Number an event and add it to the batch."""
+        self.table.n[slot] += 1
+        row.event["recv"], row.event["n"] = received_ns, self.table.n[slot]
+        position = UNKNOWN if row.position is None else row.position
         self.engine.append(slot, encode(row.event), position, DATA)
 
     def flush(self) -> None:
@@ -207,6 +268,9 @@ class Pipeline:
         self._deliver()
         for slot in self._joining.met():
             self._replay(slot, self._joining.end(slot))
+        if self.fills is not None:
+            for slot in self._filling.full():
+                self.fills.full(slot)
 
     def _deliver(self) -> None:
         batch = self.engine.flush(self._progress.commit)
@@ -221,6 +285,8 @@ class Pipeline:
         """Kept frames of a stream have their turn; they were counted when they came."""
         for frame in kept.frames if kept else ():
             self.table.messages[slot] -= 1
+            if frame.interrupted:
+                self.table.flags[slot] |= INTERRUPTED
             self.engine.mark_read(frame.received_ns)
             if not self.engine.feed(frame.content, frame.connection, frame.received_ns, slot):
                 self.decode(frame.content, frame.connection, frame.received_ns, only=slot)
@@ -240,20 +306,40 @@ class Pipeline:
         if flags & HELD:
             self._keep(self._held[slot], frame, connection, received_ns, position)
             return False
-        if position == UNKNOWN and table.owner[slot] not in {ANY_CONNECTION, connection}:
+        if flags & FILLING:
+            self._wait(slot, frame, connection, received_ns, position)
+            return False
+        if position == UNKNOWN and slot not in self._recents and table.owner[slot] not in {ANY_CONNECTION, connection}:
             table.repeated[slot] += 1
             return False
         if flags & JOINING and self._joining.waits(slot, position, connection):
             self._keep(self._joining.waiting(slot), frame, connection, received_ns, position)
             return False
         gap = self.continuity.gap(slot, position, received_ns)
-        if gap is not None:
-            self._announce(slot, gap)
+        if gap is not None and self._filled(slot, gap):
+            self._wait(slot, frame, connection, received_ns, position)
+            return False
         return True
 
-    def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
-        """The exchange's numbers jumped from `last` to `position`."""
-        self._announce(slot, Gap(GapReason.SEQUENCE, last, position, self.table.received_ns[slot], received_ns))
+    def hole(self, slot: int, last: int, position: int, received_ns: int, connection: int) -> bool:
+        """For the compiled engine: the exchange's numbers jumped from `last` to `position`; whether the event goes out now."""
+        return self._hole(slot, last, position, received_ns, connection, None)
+
+    def _hole(self, slot: int, last: int, position: int, received_ns: int, connection: int, frame: bytes | None) -> bool:
+        gap = Gap(GapReason.SEQUENCE, last, position, self.table.received_ns[slot], received_ns)
+        if not self._filled(slot, gap):
+            return True
+        self.table.position[slot] = position - 1
+        self._wait(slot, frame, connection, received_ns, position)
+        return False
+
+    def _filled(self, slot: int, gap: Gap) -> bool:
+        """Whether a gap is being filled; else it is announced."""
+        if self.fills is not None and gap.reason is not GapReason.STARTED and self.fills.wants(slot, gap):
+            self._filling.begin(slot)
+            return True
+        self._announce(slot, gap)
+        return False
 
     def announce(self, losses: Iterable[Loss]) -> None:
         """A publisher delivers again: what its consumers can no longer get is announced to all."""
@@ -276,7 +362,16 @@ class Pipeline:
         self.engine.append(slot, encode(gap.event(self.market, table.streams[slot], table.n[slot])), gap.position, GAP)
 
     def _keep(self, kept: Kept, frame: bytes | None, connection: int, received_ns: int, position: int) -> None:
-        """Keep a message at its first record; `frame`: None where the compiled engine has it."""
+        """Keep a message at its first record, within the bound; `frame`: None where the compiled engine has it."""
         number = self.engine.frames + self._decoded
         if number != kept.latest:
             kept.add(Frame(self.engine.frame() if frame is None else frame, connection, received_ns, position, number))
+            kept.trim()
+
+    def _wait(self, slot: int, frame: bytes | None, connection: int, received_ns: int, position: int) -> None:
+        """Keep a message of a stream that is being filled, whatever the bound: nothing of it may be lost."""
+        number = self.engine.frames + self._decoded
+        if number != self._filling.waiting(slot).latest:
+            content = self.engine.frame() if frame is None else frame
+            interrupted = self._filling.broken(slot)
+            self._filling.keep(slot, Frame(content, connection, received_ns, position, number, interrupted=interrupted))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from marketfeed_shard.batch import Batch
+from marketfeed_shard.recent import Recent
 from marketfeed_shard.streams import StreamTable
 
 
@@ -25,6 +26,10 @@ class Engine(Protocol):
 
     def define(self, slot: int, head: bytes, interval: bytes = b"", length_ns: int = 0) -> None:
         """What the events of a slot begin with; for candles their interval as JSON, and its length (0: not fixed)."""
+        ...
+
+    def guard(self, slot: int, recent: Recent | None) -> None:
+        """Give a stream whose ids promise no order what tells its copies apart; its slot was bound before."""
         ...
 
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
@@ -75,6 +80,9 @@ class PlainEngine:
 
     def define(self, slot: int, head: bytes, interval: bytes = b"", length_ns: int = 0) -> None:
         """Nothing: events come encoded."""
+
+    def guard(self, slot: int, recent: Recent | None) -> None:
+        """Nothing: the pipeline asks it."""
 
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
         self._received_ns = received_ns

@@ -21,6 +21,10 @@ DROPPED = 8
 """Flag: whatever comes is left out: the stream is not ours any more."""
 JOINING = 16
 """Flag: another connection than the owner may bring events, which are not known to follow on the owner's yet."""
+FILLING = 32
+"""Flag: missing events are being fetched; what comes meanwhile waits for them."""
+UNSYNCED = 64
+"""Flag: of a book, that there is none: changes count again after the next snapshot."""
 
 ANY_CONNECTION = -1
 """Owner: events count from whichever connection brings them first."""

@@ -14,6 +14,7 @@ from libc.string cimport memcpy
 
 from marketfeed_shard.batch import Batch
 
+from marketfeed_shard._recent cimport Recent
 from marketfeed_shard.kernel._records cimport Record, Records
 from marketfeed_shard.kernel._tables cimport Declaration
 from marketfeed_shard.kernel._topics cimport Slot
@@ -33,10 +34,11 @@ cdef class Engine(Records):
         """`groups`: tables that find the topic, then those of each set of messages that share one.
 
         `owner` is asked for what is rare: `match(topic)` for its group, `resolve(topic, message, symbol, key)` for a slot,
-        `gate(…)` whether an event of a flagged stream goes out, `hole(…)` when numbers are missing, `hook(…)` for events
-        that a function has to see.
+        `gate(…)` whether an event of a flagged stream goes out, `hole(…)` when numbers are missing whether the event goes out,
+        `hook(…)` for events that a function has to see.
         """
         super().__init__(groups, owner)
+        self._recents = []
         self._bounds = len(latency_bounds_ms)
         self._bounds_ms = <double*>calloc(self._bounds + 1, sizeof(double))
         self._latency = <int64_t*>calloc(self._bounds + 1, sizeof(int64_t))
@@ -61,6 +63,11 @@ cdef class Engine(Records):
         self._repeated = <int64_t*><size_t>table.repeated.buffer_info()[0]
         self._owning = <int64_t*><size_t>table.owner.buffer_info()[0]
         self._flags = <uint8_t*><size_t>table.flags.buffer_info()[0]
+        self._recents += [None] * (len(table) - len(self._recents))
+
+    def guard(self, int slot, recent):
+        """Give a stream whose ids promise no order what tells its copies apart; slots were bound before."""
+        self._recents[slot] = recent
 
     # ---- what goes out -----------------------------------------------------------------------------------------------
 
@@ -103,8 +110,13 @@ cdef class Engine(Records):
                         self._repeated[slot] += 1
                         continue
                     if d.consecutive and r.position != last + 1:
-                        self._owner.hole(slot, last, r.position, self._received_ns)
+                        if not self._owner.hole(slot, last, r.position, self._received_ns, connection):
+                            continue
                 self._position[slot] = r.position
+            elif d.unique >= 0:
+                if self._is_copy(d, r):
+                    self._repeated[slot] += 1
+                    continue
             elif self._owning[slot] >= 0 and self._owning[slot] != connection:
                 self._repeated[slot] += 1
                 continue
@@ -114,6 +126,13 @@ cdef class Engine(Records):
             self._n[slot] += 1
             self._write(r, self._n[slot])
         return 0
+
+    cdef bint _is_copy(self, Declaration* d, Record* r) except -1:
+        """Whether an event with this id came before."""
+        cdef Value* v = self.find(&d.ops[d.unique].where, r.row)
+        if v == NULL:
+            return False
+        return (<Recent>self._recents[r.slot]).know(v.p, v.n, self._received_ns)
 
     cdef tuple _extras(self, Declaration* d, Record* r):
         cdef Value* v

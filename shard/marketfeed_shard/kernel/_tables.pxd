@@ -61,6 +61,7 @@ cdef struct Declaration:
     int next_funding
     int consecutive
     int numbered
+    int unique         # operation whose value tells copies apart, or -1
     int hooked
     int extras
     Alternatives extra[ALTERNATIVES]

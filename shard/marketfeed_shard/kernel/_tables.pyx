@@ -93,6 +93,7 @@ cdef int build(Group* g, group) except -1:
         d.when = alternatives_of(declared.when)
         d.key = alternatives_of(declared.key)
         d.position, d.consecutive, d.numbered = declared.position, declared.consecutive, declared.numbered
+        d.unique = declared.unique
         d.funding_rate, d.next_funding = declared.funding
         d.hooked = declared.hooked
         d.extras = len(declared.extras)

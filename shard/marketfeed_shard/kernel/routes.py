@@ -24,8 +24,8 @@ class Owner(Protocol):
         """Whether an event of a flagged stream goes out."""
         ...
 
-    def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
-        """The exchange's numbers jumped from `last` to `position`."""
+    def hole(self, slot: int, last: int, position: int, received_ns: int, connection: int) -> bool:
+        """The exchange's numbers jumped from `last` to `position`: whether the event goes out now."""
         ...
 
     def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:

@@ -107,6 +107,8 @@ class Declaration:
     """Operation that numbers the event, or −1."""
     consecutive: bool
     numbered: bool
+    unique: int
+    """Operation whose value tells copies apart, or −1."""
     extras: tuple[Alternatives, ...]
     hooked: bool
     key: Alternatives
@@ -257,7 +259,9 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
     if len(operations) > MOST_OPS:
         raise TooWide(declared.channel)
     names = [o.before[2:-2].decode() for o in operations]
-    numbered = declared.numbering is not Numbering.NONE and kind.position in fields
+    is_told = kind.position is not None and kind.position in fields
+    unique = is_told and declared.numbering is Numbering.UNIQUE
+    numbered = is_told and declared.numbering not in {Numbering.NONE, Numbering.UNIQUE}
     hook = declared.hook
     if hook and len(hook.paths) > MOST_ALTERNATIVES:
         raise TooWide(declared.channel)
@@ -270,6 +274,7 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
         position=names.index(str(kind.position)) if numbered else -1,
         consecutive=declared.numbering is Numbering.CONSECUTIVE,
         numbered=numbered,
+        unique=names.index(str(kind.position)) if unique else -1,
         extras=tuple(tree.alternatives(p, record, around) for p in hook.paths) if hook else (),
         hooked=hook is not None,
         key=key,

@@ -1,101 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import other_exchanges
 import pytest
+from pipeline_bed import T0, Bed, S, Sink, bbo, gaps, trade
 
 from marketfeed.clock import ManualClock
-from marketfeed.exchanges import catalogue
+from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Control, ControlKind
-from marketfeed_shard import kernel
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.progress import Mark, Progress
 from marketfeed_shard.publishers.publisher import Loss
 from marketfeed_shard.streams import Stream
-
-T0 = 1_767_225_600_000_000_000
-S = 1_000_000_000
-MARKET = catalogue.market("binance", "spot")
-
-
-class Sink:
-    """Keeps every event; answers for it at once, or never."""
-
-    name = "sink"
-    required = True
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.batches: list[Batch] = []
-        self.answers = True
-
-    def put(self, batch: Batch) -> None:
-        self.batches.append(batch)
-        self.events += [json.loads(event) for _, event in batch.events()]
-        batch.hold()
-        if self.answers:
-            batch.release()
-
-
-class Bed:
-    """A pipeline with one connection, fed by hand."""
-
-    def __init__(self, folder: Path) -> None:
-        self.sink = Sink()
-        self.controls: list[Control] = []
-        self.clock = ManualClock()
-        self.progress = Progress(folder / "progress")
-        self.pipeline = Pipeline(
-            MARKET, [self.sink], self.progress, lambda connection, control: self.controls.append(control), self.clock
-        )
-        self.now_ns = T0
-
-    def add(self, *streams: tuple[str, str]) -> list[int]:
-        return self.pipeline.add([Stream(channel, symbol, symbol.replace("-", "")) for channel, symbol in streams])
-
-    def feed(self, *messages: dict[str, Any] | str, connection: int = 0) -> None:
-        """One socket read."""
-        self.now_ns += 1000
-        self.pipeline.engine.mark_read(self.now_ns)
-        for message in messages:
-            frame = (message if isinstance(message, str) else json.dumps(message, separators=(",", ":"))).encode()
-            if not self.pipeline.engine.feed(frame, connection, self.now_ns):
-                self.pipeline.decode(frame, connection, self.now_ns)
-        self.pipeline.flush()
-
-    def take(self) -> list[dict[str, Any]]:
-        """The events since the last call."""
-        events, self.sink.events = self.sink.events, []
-        return events
-
-
-@pytest.fixture(params=["compiled", "plain"])
-def bed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
-    monkeypatch.setenv("MARKETFEED_ENGINE", request.param)
-    if request.param == "compiled" and kernel.load() is None:
-        pytest.skip("the kernel is not compiled here")
-    made = Bed(tmp_path)
-    yield made
-    made.progress.close()
-
-
-def trade(number: int, symbol: str = "BTCUSDT", price: str = "67000.10") -> dict[str, Any]:
-    data = {"e": "trade", "E": 1, "s": symbol, "t": number, "p": price, "q": "0.5", "T": T0 // 10**6, "m": True, "M": True}
-    return {"stream": f"{symbol.lower()}@trade", "data": data}
-
-
-def bbo(number: int, symbol: str = "BTCUSDT") -> dict[str, Any]:
-    data = {"u": number, "s": symbol, "b": "1.0", "B": "2.0", "a": "1.1", "A": "3.0"}
-    return {"stream": f"{symbol.lower()}@bookTicker", "data": data}
-
-
-def gaps(events: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(e["reason"], e["from_seq"], e["to_seq"], e["n"]) for e in events if e["type"] == "gap"]
 
 
 def test_a_stream_begins_with_a_gap_and_counts_from_one(bed: Bed) -> None:
@@ -300,7 +218,7 @@ def test_a_hook_sees_the_event_and_decides_whether_it_goes_out(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MARKETFEED_ENGINE", engine)
-    market, shown = other_exchanges.MARKETS["kraken", "spot"], []
+    market, shown = MARKETS["kraken", "spot"], []
 
     def checksum(stream: Stream, fields: bytes, values: tuple[str | None, ...]) -> bool:
         shown.append((stream.name, fields, values))
@@ -334,7 +252,7 @@ def test_a_hook_sees_the_event_and_decides_whether_it_goes_out(
 def test_a_hook_without_a_function_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="'checksum'"):
         Pipeline(
-            other_exchanges.MARKETS["kraken", "spot"],
+            MARKETS["kraken", "spot"],
             [],
             Progress(tmp_path / "p"),
             lambda connection, control: None,

@@ -7,8 +7,8 @@ import pytest
 from engines import Both, needs_kernel
 from hypothesis import given
 from hypothesis import strategies as st
-from other_exchanges import MARKETS, symbol_of
 
+from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Data, Normalizer
 from marketfeed_shard.batch import DATA, GAP, Batch
@@ -42,7 +42,7 @@ class Owner:
         self.table = StreamTable()
         self.asked: list[tuple[Any, ...]] = []
         self.lets_through = True
-        symbol = symbol_of(market.exchange, market.name, native)
+        symbol = market.symbol(native)
         assert symbol is not None
         normalizer = Normalizer(market, {native: symbol}.get, merge=True)
         engine = compiled_engine(market, normalizer, self, BOUNDS_MS)
@@ -58,9 +58,10 @@ class Owner:
         self.asked.append(("gate", slot, position, connection, self.engine.frame()))
         return self.lets_through
 
-    def hole(self, slot: int, last: int, position: int, received_ns: int) -> None:
+    def hole(self, slot: int, last: int, position: int, received_ns: int, connection: int) -> bool:
         self.asked.append(("hole", slot, last, position))
         self.engine.append(slot, b'{"type":"gap"}', position - 1, GAP)
+        return True
 
     def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
         self.asked.append(("hook", slot, extras, tail))
@@ -183,7 +184,7 @@ def test_hooked_events_are_shown_with_what_the_hook_asks_for() -> None:
     frame = (b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":0.10,"qty":1.0}],"asks":[],'
              b'"checksum":2114181697,"timestamp":"2023-10-06T17:35:55.440295Z"}]}')  # fmt: skip
     assert owner.engine.feed(frame, 0, T0)
-    decoded = Normalizer(market, lambda native: symbol_of("kraken", "spot", native)).decode(frame)
+    decoded = Normalizer(market, market.symbol).decode(frame)
     assert isinstance(decoded, Data)
     ((_, slot, extras, tail),) = owner.asked
     assert (slot, extras) == (0, decoded.rows[0].extras) == (0, ("2114181697",))
@@ -231,7 +232,7 @@ def test_a_frame_before_the_stream_table_is_refused() -> None:
 
 
 def test_a_topic_is_whole_whatever_the_order_of_its_parts() -> None:
-    both = Both(MARKETS["okx", "linear"], lambda native: symbol_of("okx", "linear", native))
+    both = Both(MARKETS["okx", "linear"], MARKETS["okx", "linear"].symbol)
     details = '"details":[{"bkPx":"1","side":"buy","sz":"13","ts":"1692266434010"}],"instId":"IOST-USDT-SWAP"'
     frames = [
         '{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{' + details + "}]}",
@@ -244,7 +245,7 @@ def test_a_topic_is_whole_whatever_the_order_of_its_parts() -> None:
 
 
 def test_more_topics_than_are_remembered_are_decoded_all_the_same() -> None:
-    both = Both(SPOT, lambda native: symbol_of("binance", "spot", native))
+    both = Both(SPOT, SPOT.symbol)
     for number in range(20_000):
         frame = b'{"stream":"x%dusdt@trade","data":{"s":"X%dUSDT","t":1,"p":"1","q":"1","m":true}}' % (number, number)
         assert both.compiled.decode(frame) is not None
@@ -265,7 +266,7 @@ SOUND = {"e": "x", "E": 1672515782140, "s": "BTCUSDT", "t": 5, "p": "1", "q": "1
     stream=st.sampled_from(STREAMS), faults=st.dictionaries(st.sampled_from(list(SOUND)), SCALARS, max_size=3), data=st.data()
 )
 def test_engines_agree_whatever_the_values(stream: str, faults: dict[str, Any], data: st.DataObject) -> None:
-    both = Both(SPOT, lambda native: symbol_of("binance", "spot", native))
+    both = Both(SPOT, SPOT.symbol)
     record: Any = {**SOUND, **({"b": [["1", "2"]], "a": []} if "depth" in stream else {}), **faults}
     record = dict(data.draw(st.permutations(list(record.items()))))
     if "kline" in stream:
