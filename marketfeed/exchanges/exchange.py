@@ -286,6 +286,8 @@ class Market:
     history: TradeHistory | None = None
     """Null: missed trades cannot be had."""
     polls: tuple[Poll, ...] = ()
+    compression: bool = False
+    """The exchange states that its sockets offer permessage-deflate (RFC 7692)."""
 
     def depth(self, wanted: int | None) -> int | None:
         """The smallest depth of the exchange that holds `wanted` levels, the largest where none does; null: all of the book."""

@@ -212,6 +212,7 @@ def _market(name: str) -> Market:
         default_depth=_DEPTH,
         snapshot=okx_rest.SNAPSHOT,
         history=okx_rest.HISTORY,
+        compression=True,  # okx.com/learn, "complete guide to OKEx API v5 upgrade"
     )
 
 
