@@ -87,9 +87,9 @@ def _control(body: Any) -> Control | None:
     """One acknowledgement a symbol, errors that name the symbol alone, heartbeats, the status and the pong."""
     if not isinstance(body, Mapping):
         return None
-    if body.get("channel") in {"heartbeat", "status"}:
+    if str(body.get("channel")) in {"heartbeat", "status"}:
         return Control(ControlKind.HEARTBEAT)
-    method, told = body.get("method"), body.get("req_id")
+    method, told = str(body.get("method")), body.get("req_id")
     request = told if isinstance(told, int) and not isinstance(told, bool) else None
     if method == "pong":
         return Control(ControlKind.ALIVE)

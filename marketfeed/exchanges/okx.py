@@ -108,12 +108,12 @@ def _control(body: Any) -> Control | None:
         return Control(ControlKind.ALIVE)
     if not isinstance(body, Mapping):
         return None
-    event, reason = body.get("event"), str(body.get("msg", ""))
+    event, reason = str(body.get("event")), str(body.get("msg", ""))
     if event in {"subscribe", "unsubscribe"}:
         return Control(ControlKind.ACKNOWLEDGED, _number(body), topics=_names(body.get("arg")))
     if event == "error":
         return _error(str(body.get("code")), reason, _number(body))
-    if event == "notice" and str(body.get("code")) == "64008":
+    if event == "notice" and body.get("code") == "64008":
         return Control(ControlKind.CLOSING, reason=f"64008: {reason}")
     if event in {"notice", "channel-conn-count", "channel-conn-count-error"}:  # the last two are about private channels
         return Control(ControlKind.HEARTBEAT, reason=reason)
