@@ -84,6 +84,8 @@ class Normalizer:
         self._pong = None if market.heartbeat.answer is None else market.heartbeat.answer.encode()
         self._topic = tuple(Path(path) for path in market.wire.topic)
         self._readers = [Declared(number, message, market) for number, message in enumerate(market.wire.messages)]
+        self._bodies: dict[int, Declared] = {}
+        """Of declarations that no topic leads to, by identity; each keeps its own alive."""
         self._routes: dict[str, Routes] = {}
         self._kept: dict[tuple[int, str], dict[str, Any]] = {}
 
@@ -119,6 +121,17 @@ class Normalizer:
         if not rows and unknown is not None:
             return Ignored(unknown)
         return Data(rows)
+
+    def body(self, declared: Message, symbol: str, content: bytes) -> list[Row]:
+        """The events of an answer over REST about one symbol, in its order. Raises `Malformed`."""
+        read = self._bodies.setdefault(id(declared), Declared(-1, declared, self.market))
+        rows = []
+        for record, around in records(_parse(content), read.at):
+            if read.when is not None and grammar.is_zero(grammar.decimal(read.when.need(record, around))):
+                continue
+            if (event := self._event(read, symbol, read.own(record, around), {})) is not None:
+                rows.append(Row(declared, event["channel"], symbol, event, read.position(event)))
+        return rows
 
     def routes(self, topic: str) -> Routes:
         """The declarations that a topic feeds, in their order; none where it is no channel of ours."""

@@ -13,7 +13,7 @@ from marketfeed import normalizer
 from marketfeed.encoding import encode
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
-from marketfeed.exchanges.message import Wire, message
+from marketfeed.exchanges.message import OneOf, Wire, message
 from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer, NotData, Row
 from marketfeed.symbols import Names
 
@@ -401,3 +401,34 @@ def test_a_stream_head_ends_before_its_time() -> None:
     assert (interval, length_ns) == (b'"1m"', 60 * 10**9)
     assert Normalizer(SPOT, NAMES).stream_head("candles.1M", "BTC-USDT")[2] == 0
     assert Normalizer(SPOT, NAMES).stream_head("trades", "BTC-USDT")[1:] == (b"", 0)
+
+
+# ---- answers over REST ---------------------------------------------------------------------------------------------------
+
+HISTORY = message("trades", at="", ts="T", id="a", price="p", size="q", side=OneOf("m", {"true": "sell", "false": "buy"}))
+
+
+def test_an_answer_over_rest_becomes_the_events_of_the_symbol_that_was_asked_for() -> None:
+    body = b'[{"a":26129,"p":"0.01633102","q":"4.70443515","T":1498793709153,"m":true},{"a":26130,"p":"1","q":"2","T":1498793709154,"m":false}]'
+    rows = Normalizer(SPOT, lambda native: None).body(HISTORY, "BTC-USDT", body)
+    assert [(row.channel, row.symbol, row.event["id"], row.event["side"]) for row in rows] == [
+        ("trades", "BTC-USDT", "26129", "sell"),
+        ("trades", "BTC-USDT", "26130", "buy"),
+    ]
+    assert rows[0].event["ts"] == 1498793709153000000
+
+
+def test_an_empty_answer_over_rest_is_no_event() -> None:
+    assert Normalizer(SPOT, lambda native: None).body(HISTORY, "BTC-USDT", b"[]") == []
+
+
+@pytest.mark.parametrize(("body", "problem"), [(b"<html>", "not JSON"), (b'{"code":-1}', "ts: no T"), (b"[1]", "neither")])
+def test_an_answer_of_another_kind_is_malformed(body: bytes, problem: str) -> None:
+    with pytest.raises(Malformed, match=problem):
+        Normalizer(SPOT, lambda native: None).body(HISTORY, "BTC-USDT", body)
+
+
+def test_an_answer_without_what_is_named_is_malformed() -> None:
+    wanted = message("trades", at="result/list", id="execId")
+    with pytest.raises(Malformed, match="no result"):
+        Normalizer(SPOT, lambda native: None).body(wanted, "BTC-USDT", b'{"retCode":10001}')
