@@ -14,10 +14,11 @@ from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Limit, Market
 from marketfeed.problem import Problem, choose, near
 from marketfeed.resource import SYMBOLS_OF_A_SOURCE
-from marketfeed.symbols import is_code, is_symbol
+from marketfeed.symbols import is_code, is_symbol, misfit
 from marketfeed.values import number, section, text, texts
 
-WS_FIELDS = ("ws", "wsPublic", "wsMarket", "wsBusiness")
+APART = ("wsPublic", "wsMarket", "wsBusiness")
+WS_FIELDS = ("ws", *APART)
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 SYMBOL_BYTES = 64
 Named = dict[tuple[str, str], dict[tuple[str, str], str]]
@@ -39,7 +40,8 @@ def source_problems(sources: Sequence[Any]) -> Iterator[Problem]:
         yield from _choice(fields, path)
         yield from _symbols(fields, market, path)
         yield from _selector(section(fields.get("symbolSelector")), f"{path}.symbolSelector")
-        yield from _endpoint(section(fields.get("endpoint")), f"{path}.endpoint")
+        yield from _depth(fields, market, f"{path}.bookDepth")
+        yield from _endpoint(section(fields.get("endpoint")), market, f"{path}.endpoint")
         yield from _limits(section(fields.get("limits")), market, f"{path}.limits")
         if isinstance(fields.get("proxy"), Mapping):
             yield from _proxy(fields["proxy"], text(fields.get("transport")) or "picows", f"{path}.proxy")
@@ -61,6 +63,10 @@ def _market(exchange: str, name: str | None, path: str) -> Generator[Problem, No
     return None
 
 
+def _name(market: Market) -> str:
+    return f"{market.exchange} {market.name}"
+
+
 def _channels(fields: Mapping[str, Any], market: Market | None, path: str) -> Iterator[Problem]:
     channels = fields.get("channels")
     if channels == []:
@@ -79,7 +85,7 @@ def _channels(fields: Mapping[str, Any], market: Market | None, path: str) -> It
 
 def _unknown_channel(channel: str, market: Market, at: str) -> Problem:
     kind, _, interval = channel.partition(".")
-    name = f"{market.exchange} {market.name}"
+    name = _name(market)
     intervals = [c.partition(".")[2] for c in market.channels if c.startswith("candles.")]
     plain = [c for c in market.channels if "." not in c] + (["candles.<interval>"] if intervals else [])
     if kind == "candles" and intervals:
@@ -115,10 +121,9 @@ def _symbols(fields: Mapping[str, Any], market: Market | None, path: str) -> Ite
             guess = symbol.upper().replace("/", "-").replace("_", "-")
             forms = "write BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd"
             yield Problem(at, f"is no symbol: {symbol[:80]!r}", f"write {guess}" if is_symbol(guess) else forms)
-        elif market is not None and symbol.count("-") > 1 and market.name == "spot":
-            base, quote, _ = symbol.split("-")
-            reason = f"is no symbol of {market.exchange} {market.name}: {symbol!r} is a derivative"
-            yield Problem(at, reason, f"write {base}-{quote}, or choose a market that has it")
+        elif market is not None and (found := misfit(symbol, market.name)) is not None:
+            what, way_out = found
+            yield Problem(at, f"is no symbol of {_name(market)}: {symbol!r} is {what}", way_out)
 
 
 def _selector(selector: Mapping[str, Any], path: str) -> Iterator[Problem]:
@@ -131,13 +136,25 @@ def _selector(selector: Mapping[str, Any], path: str) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}[{i}]", f"selects nothing: {word!r}", f"write {kind}")
 
 
-def _endpoint(endpoint: Mapping[str, Any], path: str) -> Iterator[Problem]:
+def _depth(fields: Mapping[str, Any], market: Market | None, path: str) -> Iterator[Problem]:
+    depth = number(fields.get("bookDepth"))
+    if market is not None and market.depths and depth is not None and depth > max(market.depths):
+        deepest = f"books of {', '.join(map(str, market.depths))} levels"
+        yield Problem(path, f"is {depth:g}, and {_name(market)} has {deepest}", f"write at most {max(market.depths)}")
+
+
+def _endpoint(endpoint: Mapping[str, Any], market: Market | None, path: str) -> Iterator[Problem]:
     for name in (*WS_FIELDS, "rest"):
         url = text(endpoint.get(name))
-        if url is not None:
-            fault = url_fault(url, ("http", "https") if name == "rest" else ("ws", "wss"), bare=True)
-            if fault is not None:
-                yield Problem(f"{path}.{name}", *fault)
+        if url is None:
+            continue
+        fault = url_fault(url, ("http", "https") if name == "rest" else ("ws", "wss"), bare=True)
+        if fault is not None:
+            yield Problem(f"{path}.{name}", *fault)
+        elif name in APART and market is not None and name not in market.endpoints.others:
+            own = ", ".join(market.endpoints.others)
+            way_out = f"it has {own}; ws is for all of them" if own else "write it as ws"
+            yield Problem(f"{path}.{name}", f"{_name(market)} keeps no such address apart", way_out)
 
 
 def _limits(limits: Mapping[str, Any], market: Market | None, path: str) -> Iterator[Problem]:
@@ -154,8 +171,7 @@ def _limits(limits: Mapping[str, Any], market: Market | None, path: str) -> Iter
         if value < 1:
             yield Problem(f"{path}.{name}", f"is {value:g}, below 1", way_out)
         elif limit is not None and market is not None and value > limit.ceiling:
-            name_of = f"{market.exchange} {market.name}"
-            yield Problem(f"{path}.{name}", f"is {value:g}, above the ceiling {limit.ceiling:g} of {name_of}", way_out)
+            yield Problem(f"{path}.{name}", f"is {value:g}, above the ceiling {limit.ceiling:g} of {_name(market)}", way_out)
 
 
 def _proxy(proxy: Mapping[str, Any], transport: str, path: str) -> Iterator[Problem]:

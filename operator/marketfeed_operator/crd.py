@@ -7,7 +7,8 @@ from typing import Any, Final
 import yaml
 
 from marketfeed.resource import API_VERSION, KIND, MarketFeedSpec
-from marketfeed_operator.admission import RULES, additions, name_rule
+from marketfeed_operator.admission import additions, name_rule
+from marketfeed_operator.cel import RULES
 from marketfeed_operator.schema import structural
 from marketfeed_operator.status_schema import STATUS
 

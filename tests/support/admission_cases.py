@@ -45,13 +45,7 @@ WHOLE: dict[str, Any] = {
                 "backfill": True,
                 "transport": "websockets",
                 "proxy": {"url": "socks5://proxy:1080"},
-                "endpoint": {
-                    "ws": "wss://h:1",
-                    "rest": "https://h",
-                    "wsPublic": "wss://p",
-                    "wsMarket": "wss://m/prefix",
-                    "wsBusiness": "ws://b:2",
-                },
+                "endpoint": {"ws": "wss://h:1", "rest": "https://h"},
                 "limits": {"streamsPerConnection": 900, "messagesPerSecond": 2.5, "connectsPer5Minutes": 100},
             },
             {
@@ -60,6 +54,21 @@ WHOLE: dict[str, Any] = {
                 "symbolSelector": {"quote": ["USDT"], "include": ["*"], "exclude": ["*UP-*"], "limit": 200},
                 "channels": ["trades"],
                 "proxy": {"urlFrom": SECRET},
+            },
+            {
+                "exchange": "binance",
+                "market": "linear",
+                "symbols": ["BTC-USDT-PERP", "ETH-USDC-261225"],
+                "channels": ["derivative", "liquidations", "candles.1M"],
+                "endpoint": {"wsPublic": "wss://p", "wsMarket": "wss://m/prefix"},
+            },
+            {
+                "exchange": "okx",
+                "market": "inverse",
+                "symbols": ["BTC-USD-PERP", "ETH-USD-261225"],
+                "channels": ["book"],
+                "bookDepth": 400,
+                "endpoint": {"wsBusiness": "ws://b:2"},
             },
         ],
         "publishers": {
@@ -180,9 +189,13 @@ def _structure() -> Iterator[Case]:
 def _sources() -> Iterator[Case]:
     yield Case("unknown exchange", "schema", f"{SOURCE}/exchange", "binanze", "binance")
     yield Case("unknown market", "schema", f"{SOURCE}/market", "spots", "spot")
+    yield Case("market that the exchange lacks", "cel", SOURCE, *_on("kraken", "linear", "spot"), "kraken has spot")
     yield Case("unknown channel", "schema", f"{SOURCE}/channels", ["trade"], ["trades"])
     yield Case("unknown interval", "schema", f"{SOURCE}/channels", ["candles.7m"], ["candles.5m"])
-    yield Case("channel that the market lacks", "schema", f"{SOURCE}/channels", ["liquidations"], ["ticker"])
+    lacking = "unknown channel: binance spot has trades"
+    yield Case("channel that the market lacks", "cel", f"{SOURCE}/channels", ["liquidations"], ["ticker"], lacking)
+    interval = source(exchange="kraken", channels=["candles.1s"]), source(exchange="kraken", channels=["candles.1m"])
+    yield Case("interval that the market lacks", "cel", SOURCE, *interval, "kraken spot has")
     yield Case("no channels", "schema", f"{SOURCE}/channels", GONE, ["bbo"])
     yield Case("empty channels", "schema", f"{SOURCE}/channels", [], ["bbo"])
     yield Case("channel twice", "schema", f"{SOURCE}/channels", ["bbo", "bbo"], ["bbo", "trades"])
@@ -210,6 +223,14 @@ def _sources() -> Iterator[Case]:
     yield Case("no symbol: day", "schema", f"{SOURCE}/symbols", ["BTC-USDT-26122"], ["BTC-USDT"])
     yield Case("symbol of a derivative", "cel", f"{SOURCE}/symbols", ["BTC-USDT-PERP"], ["BTC-USDT"], "names a derivative")
     yield Case("dated symbol on spot", "cel", f"{SOURCE}/symbols", ["BTC-USDT-261225"], ["BTC-USDT"], "names a derivative")
+    for market, bad, good, words in (
+        ("linear", "BTC-USDT", "BTC-USDT-PERP", "names a spot symbol"),
+        ("linear", "BTC-USD-PERP", "BTC-USDC-261225", "names a contract quoted in USD"),
+        ("inverse", "BTC-USD", "BTC-USD-PERP", "names a spot symbol"),
+        ("inverse", "BTC-USDT-PERP", "BTC-USD-261225", "names a contract that is not quoted in USD"),
+    ):
+        both = (source(market=market, symbols=[symbol]) for symbol in (bad, good))
+        yield Case(f"{bad} on {market}", "cel", SOURCE, *both, words)
     longest = "中" * 22
     yield Case("symbol of too many bytes", "operator", f"{SOURCE}/symbols", [f"{longest}-USDT"], ["中-USDT"])
     for field, bad, good in (
@@ -240,12 +261,20 @@ def _sources() -> Iterator[Case]:
     )
     yield Case("book of no depth", "schema", f"{SOURCE}/bookDepth", 0, 1)
     yield Case("book too deep", "schema", f"{SOURCE}/bookDepth", 5001, 5000)
+    for exchange, market, deepest in (("bybit", "linear", 1000), ("okx", "spot", 400), ("kraken", "spot", 1000)):
+        books = (_on(exchange, market, market, bookDepth=depth)[0] for depth in (deepest + 1, deepest))
+        yield Case(f"book too deep for {exchange}", "cel", SOURCE, *books, "bookDepth is above what there is")
     yield Case("unknown transport", "schema", f"{SOURCE}/transport", "aiohttp", "picows")
 
 
 def _addresses() -> Iterator[Case]:
-    for field in ("ws", "wsPublic", "wsMarket", "wsBusiness"):
-        yield Case(f"{field} by http", "cel", f"{SOURCE}/endpoint", {field: "http://h"}, {field: "WSS://h/p"}, "write ws://")
+    yield Case("ws by http", "cel", f"{SOURCE}/endpoint", {"ws": "http://h"}, {"ws": "WSS://h/p"}, "write ws://")
+    for field, exchange in (("wsPublic", "okx"), ("wsMarket", "binance"), ("wsBusiness", "okx")):
+        urls = (_on(exchange, "linear", "linear", endpoint={field: url})[0] for url in ("http://h", "WSS://h/p"))
+        yield Case(f"{field} by http", "cel", SOURCE, *urls, "write ws://")
+        apart, together = {field: "ws://h"}, {"ws": "ws://h"}
+        words = f"endpoint.{field} is an address that this market does not keep apart"
+        yield Case(f"{field} that is not apart", "cel", f"{SOURCE}/endpoint", apart, together, words)
     yield Case("ws with a query", "cel", f"{SOURCE}/endpoint/ws", "ws://h?a=b", "ws://h/a", "has a query")
     yield Case("ws with a space", "cel", f"{SOURCE}/endpoint/ws", "ws://h h", "ws://h", "write ws://")
     yield Case("ws without a host", "operator", f"{SOURCE}/endpoint/ws", "ws://:1", "ws://h:1")
@@ -371,6 +400,13 @@ def _rest() -> Iterator[Case]:
     name = "is no name of a feed"
     for bad, good in (("a" * 41, "a" * 40), ("1a", "a1"), ("a.b", "a-b")):
         yield Case(f"name {bad[:9]}", "cel", "metadata/name", bad, good, name)
+
+
+def _on(exchange: str, bad: str, good: str, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A source of an exchange, on a market that is refused and on one that is not."""
+    symbols = {"spot": "BTC-USDT", "linear": "BTC-USDT-PERP", "inverse": "BTC-USD-PERP"}
+    one, other = (source(exchange=exchange, market=m, symbols=[symbols[m]], **fields) for m in (bad, good))
+    return one, other
 
 
 def _many(count: int) -> list[dict[str, Any]]:

@@ -88,6 +88,14 @@ def source(**fields: Any) -> dict[str, Any]:
     return {"exchange": "binance", "market": "spot", "symbols": ["SOL-USDT"], "channels": ["trades"], **fields}
 
 
+def linear(**fields: Any) -> dict[str, Any]:
+    return source(**{"market": "linear", "symbols": ["SOL-USDT-PERP"], **fields})
+
+
+def okx(**fields: Any) -> dict[str, Any]:
+    return source(exchange="okx", **fields)
+
+
 def selecting(**selector: Any) -> dict[str, Any]:
     return {"exchange": "binance", "market": "spot", "channels": ["trades"], "symbolSelector": selector}
 
@@ -108,7 +116,12 @@ ACCEPTED: dict[str, tuple[str, Any]] = {
     "32 sources": ("spec/sources", [source(symbols=[f"S{i}-USDT"]) for i in range(32)]),
     "book depth": (f"{SOURCE}/bookDepth", 400),
     "endpoint": (f"{SOURCE}/endpoint", {"ws": "ws://localhost:9443/prefix", "rest": "https://[::1]:1"}),
-    "apart endpoint": (f"{SOURCE}/endpoint", {"wsMarket": "wss://h", "wsPublic": "ws://h", "wsBusiness": "wss://h:1"}),
+    "apart endpoints of Binance's futures": (SOURCE, linear(endpoint={"wsMarket": "wss://h", "wsPublic": "ws://h"})),
+    "apart endpoints of OKX": (SOURCE, okx(endpoint={"wsBusiness": "wss://h", "wsPublic": "ws://h"})),
+    "one endpoint for all that are apart": (SOURCE, okx(endpoint={"ws": "wss://h"})),
+    "contracts of a linear market": (SOURCE, linear(symbols=["BTC-USDT-PERP", "BTC-USDC-PERP", "BTC-USDT-261225"])),
+    "contracts of an inverse market": (SOURCE, linear(market="inverse", symbols=["BTC-USD-PERP", "BTC-USD-261225"])),
+    "deepest book": (SOURCE, okx(channels=["book"], bookDepth=400)),
     "limits at the ceiling": (
         f"{SOURCE}/limits",
         {"streamsPerConnection": 1024, "messagesPerSecond": 5, "connectsPer5Minutes": 300},
@@ -219,6 +232,30 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "symbol with a line end": (f"{SOURCE}/symbols", ["A-B\n"], "spec.sources[0].symbols[0]", "is no symbol"),
     "perpetual on spot": (f"{SOURCE}/symbols", ["BTC-USDT-PERP"], "spec.sources[0].symbols[0]", "is a derivative"),
     "dated future on spot": (f"{SOURCE}/symbols", ["BTC-USDT-261225"], "spec.sources[0].symbols[0]", "is a derivative"),
+    "spot symbol of a contract market": (
+        SOURCE,
+        linear(symbols=["BTC-USDT"]),
+        "spec.sources[0].symbols[0]",
+        "is no symbol of binance linear: 'BTC-USDT' is spot; write BTC-USDT-PERP or BTC-USDT-yymmdd",
+    ),
+    "linear contract on inverse": (
+        SOURCE,
+        linear(market="inverse", symbols=["BTC-USD-PERP", "BTC-USDT-PERP"]),
+        "spec.sources[0].symbols[1]",
+        "'BTC-USDT-PERP' is not quoted in USD; choose market: linear",
+    ),
+    "inverse contract on linear": (
+        SOURCE,
+        linear(symbols=["BTC-USD-261225"]),
+        "spec.sources[0].symbols[0]",
+        "'BTC-USD-261225' is quoted in USD; choose market: inverse",
+    ),
+    "futures of Kraken": (
+        SOURCE,
+        linear(exchange="kraken"),
+        "spec.sources[0].market",
+        "kraken has no market linear: its documented futures feed ends on 2027-03-01",
+    ),
     "symbol that is a truth value": (f"{SOURCE}/symbols", [True], "spec.sources[0].symbols[0]", "is true, not text"),
     "symbol twice": (f"{SOURCE}/symbols", ["A-B", "A-B"], "spec.sources[0].symbols[1]", "A-B is named twice"),
     "symbol and channel in two sources": (
@@ -235,12 +272,30 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "unknown field of a selector": (SOURCE, selecting(quotes=["A"]), "spec.sources[0].symbolSelector.quotes", "mean quote?"),
     "no depth": (f"{SOURCE}/bookDepth", 0, "spec.sources[0].bookDepth", "is 0, below 1"),
     "depth beyond all books": (f"{SOURCE}/bookDepth", 5001, "spec.sources[0].bookDepth", "above 5000"),
+    "depth beyond the exchange's": (
+        SOURCE,
+        source(exchange="bybit", channels=["book"], bookDepth=1001),
+        "spec.sources[0].bookDepth",
+        "is 1001, and bybit spot has books of 50, 200, 1000 levels; write at most 1000",
+    ),
     "depth with a fraction": (f"{SOURCE}/bookDepth", 2.5, "spec.sources[0].bookDepth", "not a whole number"),
     "depth as text": (f"{SOURCE}/bookDepth", "400", "spec.sources[0].bookDepth", "not a whole number"),
     "depth as a truth value": (f"{SOURCE}/bookDepth", True, "spec.sources[0].bookDepth", "is true, not a whole number"),
     "backfill as text": (f"{SOURCE}/backfill", "no", "spec.sources[0].backfill", "not true or false"),
     "unknown transport": (f"{SOURCE}/transport", "tcp", "spec.sources[0].transport", "write picows or websockets"),
     "ws endpoint over http": (f"{SOURCE}/endpoint/ws", "http://h", "spec.sources[0].endpoint.ws", "it is ws or wss"),
+    "an endpoint that spot keeps not apart": (
+        f"{SOURCE}/endpoint",
+        {"wsMarket": "wss://h"},
+        "spec.sources[0].endpoint.wsMarket",
+        "binance spot keeps no such address apart; write it as ws",
+    ),
+    "an endpoint that another exchange keeps apart": (
+        SOURCE,
+        okx(endpoint={"wsMarket": "wss://h"}),
+        "spec.sources[0].endpoint.wsMarket",
+        "okx spot keeps no such address apart; it has wsPublic, wsBusiness; ws is for all of them",
+    ),
     "apart endpoint over http": (
         f"{SOURCE}/endpoint/wsPublic",
         "https://h",
