@@ -28,10 +28,15 @@ cdef class Recent:
         """Remember an id; False: it was known."""
         return not self.know(PyBytes_AS_STRING(identifier), <int>PyBytes_GET_SIZE(identifier), received_ns)
 
+    def __contains__(self, bytes identifier):
+        """Whether an id is known."""
+        cdef Key key = key_of(PyBytes_AS_STRING(identifier), <int>PyBytes_GET_SIZE(identifier))
+        return place_of(&self._old, key) < 0 or place_of(&self._young, key) < 0
+
     cdef bint know(self, const char* p, int n, int64_t received_ns) except -1:
         """Whether an id was known; from now on it is."""
         cdef Generation spare
-        cdef Key key
+        cdef Key key = key_of(p, n)
         if received_ns - self._began_ns > _remembered_ns or self._young.count >= _most:
             spare, self._old = self._old, self._young
             self._young = spare
@@ -39,10 +44,6 @@ cdef class Recent:
             if spare.keys != NULL:
                 memset(spare.keys, 0, spare.capacity * sizeof(Key))
             self._began_ns = received_ns
-        key.one = hash_of(p, n)
-        key.other = hash_of(<char*>&key.one, 8) ^ turned(p, n)
-        if key.one == 0 and key.other == 0:
-            key.other = 1
         if place_of(&self._old, key) < 0 or place_of(&self._young, key) < 0:
             return True
         if 2 * self._young.count >= self._young.capacity:
@@ -50,6 +51,16 @@ cdef class Recent:
         self._young.keys[place_of(&self._young, key)] = key
         self._young.count += 1
         return False
+
+
+cdef Key key_of(const char* p, int n) noexcept:
+    """Two words, not both zero."""
+    cdef Key key
+    key.one = hash_of(p, n)
+    key.other = hash_of(<char*>&key.one, 8) ^ turned(p, n)
+    if key.one == 0 and key.other == 0:
+        key.other = 1
+    return key
 
 
 cdef uint64_t turned(const char* p, int n) noexcept:

@@ -16,8 +16,8 @@ from marketfeed.clock import Clock
 from marketfeed.encoding import encode, own_fields
 from marketfeed.events import GapReason
 from marketfeed.exchanges.exchange import Control, Market
-from marketfeed.exchanges.message import Numbering
-from marketfeed.normalizer import Ignored, Malformed, Normalizer, NotData, Row
+from marketfeed.exchanges.message import Message, Numbering
+from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer, NotData, Row
 from marketfeed_shard.batch import DATA, GAP
 from marketfeed_shard.counts import LATENCY_BOUNDS_MS, Counts
 from marketfeed_shard.filling import Filling, Fills
@@ -166,16 +166,20 @@ class Pipeline:
 
     # ---- what was missed ---------------------------------------------------------------------------------------------
 
-    def fill(self, slot: int, rows: Iterable[Row], received_ns: int) -> int:
-        """Publish missed events of a stream that waits for them, in the order given. Returns how many were no copies."""
+    def fill(self, slot: int, parts: Iterable[Row | Gap], received_ns: int) -> int:
+        """Publish missed events of a stream that waits for them, in the order given, and gaps where some are lost.
+
+        Returns how many events were no copies.
+        """
         published = 0
         self.engine.mark_read(received_ns)
-        for row in rows:
-            if slot in self._recents and not self._recents[slot].add(str(row.event["id"]).encode(), received_ns):
-                continue
-            row.event["backfill"] = True
-            self._publish(row, slot, received_ns)
-            published += 1
+        for part in parts:
+            if isinstance(part, Gap):
+                self._announce(slot, part)
+            elif slot not in self._recents or self._recents[slot].add(str(part.event["id"]).encode(), received_ns):
+                part.event["backfill"] = True
+                self._publish(part, slot, received_ns)
+                published += 1
         return published
 
     def go_on(self, slot: int, gap: Gap | None) -> None:
@@ -188,9 +192,20 @@ class Pipeline:
         if self._filling.broken(slot):
             self.table.flags[slot] |= INTERRUPTED
 
-    def waiting(self, slot: int) -> bytes | None:
-        """The first message that waits for a stream's missed events."""
-        return next((frame.content for frame in self._filling.waiting(slot)), None)
+    def waiting(self, slot: int) -> list[Row]:
+        """The events of the first message that waits for a stream's missed ones."""
+        stream, first = self.table.streams[slot], next(iter(self._filling.waiting(slot)))
+        decoded = self._normalizer.decode(first.content)
+        rows = decoded.rows if isinstance(decoded, Data) else ()
+        return [row for row in rows if (row.channel, row.symbol) == (stream.channel, stream.symbol)]
+
+    def published(self, slot: int, identifier: str) -> bool:
+        """Whether an event went out not long ago, of a stream that only tells its events apart by their ids."""
+        return identifier.encode() in self._recents[slot]
+
+    def answer(self, slot: int, declared: Message, body: bytes) -> list[Row]:
+        """The events of an answer over REST about a stream's symbol. Raises `Malformed`."""
+        return self._normalizer.body(declared, self.table.streams[slot].symbol, body)
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ class Recent(Protocol):
         """Remember an id; False: it was known."""
         ...
 
+    def __contains__(self, identifier: object) -> bool:
+        """Whether an id is known."""
+        ...
+
 
 class PlainRecent:
     """The plain twin of `_recent.Recent`."""
@@ -34,10 +38,13 @@ class PlainRecent:
         """Remember an id; False: it was known."""
         if received_ns - self._began_ns > REMEMBERED_NS or len(self._young) >= MOST_IDS:
             self._old, self._young, self._began_ns = self._young, set(), received_ns
-        if identifier in self._young or identifier in self._old:
+        if identifier in self:
             return False
         self._young.add(identifier)
         return True
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._young or identifier in self._old
 
 
 def recent() -> Recent:

@@ -63,7 +63,7 @@ def test_what_comes_while_a_hole_is_filled_waits_and_follows_in_order(bed: Bed, 
     bed.feed(trade(15))
     assert bed.take() == []
     assert fills.wanted == [(slot, Gap(GapReason.SEQUENCE, 10, 13, before_ns, first_ns))]
-    assert bed.pipeline.waiting(slot) == json.dumps(trade(13), separators=(",", ":")).encode()
+    assert ids([row.event for row in bed.pipeline.waiting(slot)]) == ["13"]
     assert bed.pipeline.fill(slot, rows(bed.pipeline.market, trade(11), trade(12)), T0 + S) == 2
     bed.pipeline.go_on(slot, None)
     events = bed.take()

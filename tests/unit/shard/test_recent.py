@@ -27,6 +27,12 @@ def test_an_id_is_known_for_its_time_and_then_new_again(recent: Recent) -> None:
     assert recent.add(b"a", 3 * REMEMBERED_NS + 6)
 
 
+def test_whether_an_id_is_known_can_be_asked_without_making_it_so(recent: Recent) -> None:
+    assert b"a" not in recent
+    assert recent.add(b"a", 1)
+    assert b"a" in recent
+
+
 def test_the_number_of_ids_is_bounded(recent: Recent) -> None:
     for number in range(2 * MOST_IDS + 1):
         assert recent.add(b"%d" % number, 1)
@@ -42,4 +48,5 @@ def test_the_twins_agree(steps: list[tuple[bytes, int]]) -> None:
     compiled_one, plain_one, now_ns = TWIN.Recent(), PlainRecent(), 0
     for identifier, later_ns in steps:
         now_ns += later_ns
+        assert (identifier in compiled_one) == (identifier in plain_one)
         assert compiled_one.add(identifier, now_ns) == plain_one.add(identifier, now_ns)
