@@ -56,16 +56,22 @@ def step(node: Any, key: str | int) -> Any:
 
 
 def records(node: Any, steps: tuple[str, ...], around: Any = None) -> Iterator[tuple[Any, Any]]:
-    """Every record under a path, each with the object around it; arrays on the way are gone through."""
-    if not steps:
+    """Every record under a path, each with what is around it. Arrays on the way are gone through, and a message that is one."""
+    if not steps and (around is not None or type(node) is not list):
         yield node, around
         return
-    child = [e for array in _arrays(node) for e in array] if steps[0] == "*" else step(node, steps[0])
+    name = steps[0] if steps else "the message"
+    if not steps:
+        child = node
+    elif name == "*":
+        child = [e for array in _arrays(node) for e in array]
+    else:
+        child = step(node, name)
     if child is None:
-        raise Malformed(f"no {steps[0]}")
+        raise Malformed(f"no {name}")
     for element in child if type(child) is list else (child,):
         if type(element) is not dict and type(element) is not list:
-            grammar.refuse(f"{steps[0]}: neither an object nor an array", element)
+            grammar.refuse(f"{name}: neither an object nor an array", element)
         yield from records(element, steps[1:], node)
 
 

@@ -72,7 +72,8 @@ class Message:
     topics: tuple[str, ...]
     """Theirs, as patterns of `{symbol}`, `{interval}` and `{any}`; the first subscribes, all are recognised."""
     at: str
-    """Where its records are: an array is iterated at each step, an object is one record; `""` is the message itself."""
+    """Where its records are: an array is iterated at each step, an object is one record; `""` is the message itself, or each
+    element of one that is an array."""
     fields: Mapping[str, Source]
     """Event field → where it comes from. A field that is not named is null."""
     symbol: str | None = None
