@@ -8,6 +8,7 @@ SHARD = "shard/marketfeed_shard"
 MODULES = (
     *(f"kernel.{name}" for name in ("_tables", "_walk", "_topics", "_records", "_engine", "_listener")),
     "publishers._framing",
+    "books._book",
     "_marks",
     "_recent",
 )
