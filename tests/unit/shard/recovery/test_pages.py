@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -129,7 +130,7 @@ def test_every_missing_trade_is_filled_once_in_order_or_counts_as_lost(data: st.
     last = data.draw(st.sampled_from(truth[:-1]), "last")
     first = data.draw(st.sampled_from([i for i in truth if i > last]), "first")
     newest_first = data.draw(st.booleans(), "newest first")
-    consecutive = all(b == a + 1 for a, b in zip(truth, truth[1:], strict=False))
+    consecutive = all(b == a + 1 for a, b in pairwise(truth))
     kind = NewestFirst if newest_first else OldestFirst
     pages: Pages = kind(last, first - 1, 0, consecutive=consecutive)
     rows = data.draw(st.integers(1, 10), "rows")
