@@ -97,7 +97,8 @@ def test_futures_have_no_candles_of_a_second() -> None:
 @pytest.mark.parametrize(
     ("market", "depth", "limit", "weight"),
     [(SPOT, None, "5000", 250), (SPOT, 10, "100", 5), (SPOT, 101, "500", 25), (SPOT, 1000, "1000", 50),
-     (SPOT, 9999, "5000", 250), (LINEAR, None, "1000", 20), (LINEAR, 20, "50", 2), (LINEAR, 51, "100", 5), (INVERSE, 500, "500", 10)],
+     (SPOT, 9999, "5000", 250), (LINEAR, None, "1000", 20), (LINEAR, 20, "50", 2), (LINEAR, 51, "100", 5),
+     (INVERSE, 500, "500", 10)],
 )  # fmt: skip
 def test_a_snapshot_is_no_dearer_than_its_depth(market: Market, depth: int | None, limit: str, weight: int) -> None:
     assert market.snapshot is not None
