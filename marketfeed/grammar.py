@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from marketfeed.events import Kind
@@ -28,6 +28,7 @@ MOST_DIGITS = 18
 _END_NS = 2**63
 _SECOND_NS = 1_000_000_000
 _MS_NS = 1_000_000
+_HONG_KONG = timedelta(hours=8)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -143,15 +144,25 @@ def candle_length_ns(interval: str) -> int:
 
 
 def close_time_ns(open_ns: int, interval: str) -> int:
-    """The last millisecond inside a candle that begins at `open_ns`; months are those of the calendar, in UTC."""
-    length_ns = candle_length_ns(interval)
-    if not length_ns:
-        opened = datetime.fromtimestamp(open_ns // _SECOND_NS, UTC)
-        year, month = divmod(opened.year * 12 + opened.month - 1 + int(interval.removesuffix("M")), 12)
-        length_ns = timegm((year, month + 1, 1, 0, 0, 0)) * _SECOND_NS - open_ns
+    """The last millisecond inside a candle that begins at `open_ns`; months are those of the calendar."""
+    length_ns = candle_length_ns(interval) or _months_ns(open_ns, int(interval.removesuffix("M")))
     if open_ns + length_ns >= _END_NS:
         refuse("a candle that ends after 2262", str(open_ns))
     return (open_ns + length_ns) // _MS_NS * _MS_NS - _MS_NS
+
+
+def _months_ns(open_ns: int, months: int) -> int:
+    """From `open_ns` to the end of that many months, in UTC, or in UTC+8 where that is when a month began: OKX has both."""
+    opened = datetime.fromtimestamp(open_ns // _SECOND_NS, UTC)
+    ahead = _HONG_KONG if _is_month_begin(opened + _HONG_KONG) else timedelta()
+    local = opened + ahead
+    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
+    end_s = timegm((year, month + 1, 1, 0, 0, 0)) - int(ahead.total_seconds())
+    return end_s * _SECOND_NS - open_ns
+
+
+def _is_month_begin(at: datetime) -> bool:
+    return (at.day, at.hour, at.minute, at.second) == (1, 0, 0, 0)
 
 
 CONVERT: dict[Kind, Callable[[Any], str | int | None]] = {

@@ -82,11 +82,13 @@ INSTRUMENTS = InstrumentList(
 # ---- trades --------------------------------------------------------------------------------------------------------------
 
 _HISTORY_ROWS = 1000
+_ROUNDED_NS = 1000
+"""Rows tell 7 digits or fewer of a second."""
 
 
 def _history(native_symbol: str, hole: Hole) -> Call:
-    """`since`, in ns, is exclusive, and pages go by time: ids only tell what of a page was missing."""
-    since = f"&since={hole.since_ns - 1}" if hole.since_ns else ""
+    """`since`, in ns, is exclusive, and pages go by time; the times of rows are rounded, so the next page begins a bit before."""
+    since = f"&since={max(0, hole.since_ns - _ROUNDED_NS)}" if hole.since_ns else ""
     return Call(f"/0/public/Trades?pair={quote(native_symbol, safe='')}&assetVersion=1{since}&count={_HISTORY_ROWS}")
 
 
