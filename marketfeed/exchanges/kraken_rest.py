@@ -23,8 +23,9 @@ _RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
 
 def symbol(native_symbol: str) -> str | None:
     """BTC/USD → BTC-USD, and XBT/USD, too."""
-    name = "-".join(_RENAMED.get(part, part) for part in native_symbol.split("/"))
-    return name if is_symbol(name) and name.count("-") == 1 else None
+    base, slash, quote_currency = native_symbol.partition("/")
+    name = f"{_RENAMED.get(base, base)}-{_RENAMED.get(quote_currency, quote_currency)}"
+    return name if slash and is_symbol(name) and name.count("-") == 1 else None
 
 
 def native(name: str) -> str:
