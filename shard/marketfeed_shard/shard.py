@@ -28,7 +28,7 @@ from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.publisher import Publisher
 from marketfeed_shard.secrets import Secrets
 from marketfeed_shard.status import Status
-from marketfeed_shard.transport.picows import PicowsSockets
+from marketfeed_shard.transport import catalogue as transport
 
 log = logging.getLogger("marketfeed.shard")
 
@@ -66,7 +66,10 @@ class Shard:
         self._progress = Progress(place.state / "progress")
         self._pipeline = Pipeline(self._market, self._publishers, self._progress, self._control, clock)
         self._publishers += publishers.create(assignment.publishers, self._context(assignment))
-        self._sockets = PicowsSockets(self._pipeline.engine, self, 0, clock, ssl.create_default_context())
+        tls = ssl.create_default_context()
+        self._sockets = transport.sockets(
+            assignment, self._market, self._pipeline.engine, self, Secrets(place.secrets), clock, tls
+        )
         self._attempts = Attempts(place.state / "attempts")
         self._ban = KeptBan(place.state / "ban", assignment.endpoint.ws or self._market.endpoints.ws)
         now_s, now_ns = clock.monotonic(), clock.time_ns()

@@ -1,7 +1,8 @@
-"""What picows calls for each frame: data goes straight to the engine, the rest to Python."""
+"""What one socket delivers, straight to the engine: the frames that picows calls for, or messages handed over one by one."""
 
-from libc.stdint cimport uint8_t
-from libc.stdlib cimport calloc, free, realloc
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
@@ -21,22 +22,19 @@ BUILT_FOR_PICOWS = MARKETFEED_PICOWS.decode()
 """Version of picows whose class layout is compiled in: its minor version has to be the one at run time."""
 
 
-cdef class Listener(WSListener):
-    """One connection's frames. `sink` gets what the engine declines, control frames and the end of each socket read."""
+cdef class Reader:
+    """The messages of one socket: they go to the engine, and which streams they are of is kept."""
 
     cdef:
         Engine _engine
-        object _sink
         readonly int connection
         readonly long long messages
         readonly long long last_message_ns   # receipt of the last data message, or 0
         uint8_t* _seen
         Py_ssize_t _slots
-        bint _reading
 
-    def __init__(self, Engine engine, sink, int connection, Py_ssize_t slots):
+    def __init__(self, Engine engine, int connection, Py_ssize_t slots):
         self._engine = engine
-        self._sink = sink
         self.connection = connection
         self.grow(slots)
 
@@ -55,7 +53,7 @@ cdef class Listener(WSListener):
         self._slots = slots
 
     def saw(self, Py_ssize_t slot):
-        """Whether this connection has delivered data of a stream."""
+        """Whether this socket has delivered data of a stream."""
         return slot < self._slots and self._seen[slot] != 0
 
     def mark(self, Py_ssize_t slot):
@@ -68,26 +66,51 @@ cdef class Listener(WSListener):
         self.messages += 1
         self.last_message_ns = received_ns
 
+    def begin(self, long long received_ns):
+        """A new socket read: to be called before its first message."""
+        self._engine.begin(received_ns)
+
+    def feed(self, bytes message):
+        """A message of this read: True if the engine took it, False if it is for the plain one."""
+        return self._take(PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
+
+    cdef bint _take(self, const char* p, Py_ssize_t n) except -1:
+        if not self._engine.take(p, n, self.connection, self._seen, self._slots, -1):
+            return False
+        self.messages += 1
+        self.last_message_ns = self._engine._received_ns
+        return True
+
+
+cdef class Listener(WSListener):
+    """What picows calls for each frame. `sink` gets what the engine declines, other frames and the end of each socket read."""
+
+    cdef:
+        Reader _reader
+        object _sink
+        bint _reading
+
+    def __init__(self, Reader reader, sink):
+        self._reader = reader
+        self._sink = sink
+
     cpdef on_ws_connected(self, WSTransport transport):
-        self._sink.connected(self, transport)
+        self._sink.connected(transport)
 
     cpdef on_ws_disconnected(self, WSTransport transport):
-        self._sink.disconnected(self, transport)
+        self._sink.disconnected(transport)
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         cdef timespec now
         if not self._reading:
             self._reading = True
             clock_gettime(CLOCK_REALTIME, &now)
-            self._engine.begin(now.tv_sec * 1000000000LL + now.tv_nsec)
+            self._reader._engine.begin(<int64_t>now.tv_sec * 1000000000 + now.tv_nsec)
         if frame.msg_type == WSMsgType.TEXT and frame.fin:
-            if self._engine.take(frame.payload_ptr, frame.payload_size, self.connection, self._seen, self._slots, -1):
-                self.messages += 1
-                self.last_message_ns = self._engine._received_ns
-            else:
-                self._sink.declined(self, frame.get_payload_as_bytes(), self._engine._received_ns)
+            if not self._reader._take(frame.payload_ptr, frame.payload_size):
+                self._sink.declined(frame.get_payload_as_bytes(), self._reader._engine._received_ns)
         else:
-            self._sink.other(self, transport, frame, self._engine._received_ns)
+            self._sink.other(frame, self._reader._engine._received_ns)
         if frame.last_in_buffer:
             self._reading = False
             self._sink.flush()

@@ -5,228 +5,186 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import Any
+import time
+from typing import Any, Protocol
 
 from picows import (
     WSCloseCode,
     WSError,
     WSFrame,
     WSHandshakeError,
+    WSListener,
     WSMsgType,
     WSProtocolError,
     WSTransport,
     ws_connect,
 )
 
-from marketfeed.clock import Clock
-from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.plain import Engine
-from marketfeed_shard.transport.events import Events
-from marketfeed_shard.transport.listener import factory
+from marketfeed_shard import compiled
+from marketfeed_shard.transport.proxy import ProxyUrl
+from marketfeed_shard.transport.reader import PlainReader
+from marketfeed_shard.transport.socket import CONNECT_TIMEOUT_S, LARGEST_MESSAGE_BYTES, ConnectError, RefusedError, Socket
 
 log = logging.getLogger("marketfeed.shard")
 
-CONNECT_TIMEOUT_S = 10.0
-LARGEST_MESSAGE_BYTES = 16 * 2**20
-"""The exchanges' largest messages are book snapshots of a few MiB at most."""
 
+class Picows:
+    """The library picows."""
 
-@dataclass(slots=True)
-class _Socket:
-    listener: Any
-    transport: WSTransport | None = None
-    task: asyncio.Task[None] | None = None
-    fragments: bytearray = field(default_factory=bytearray)
-    """A message that comes in several frames, so far."""
-    close_code: int | None = None
-    close_reason: str = ""
-
-
-class PicowsSockets:
-    """Opens sockets, sends on them, and hands on what they deliver. It is the `Sockets` of the connection manager."""
-
-    def __init__(self, engine: Engine, events: Events, slots: int, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
-        """`slots`: streams that there are; `grow` tells when there are more. `tls`: for wss, default the system's."""
-        self._events = events
-        self._clock = clock
-        self._tls = tls or ssl.create_default_context()
-        self._listener = factory(engine)
-        self._slots = slots
-        self._sockets: dict[int, _Socket] = {}
+    def __init__(self, tls: ssl.SSLContext, handshake_timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+        """`tls`: for wss and https."""
+        self._tls = tls
+        self._handshake_timeout_s = handshake_timeout_s
         self._watches: set[asyncio.Task[None]] = set()
 
-    def grow(self, slots: int) -> None:
-        """There are so many streams now: to be called before the first frame of a new one."""
-        self._slots = slots
-        for socket in self._sockets.values():
-            socket.listener.grow(slots)
-
-    # ---- Sockets -----------------------------------------------------------------------------------------------------
-
-    def open(self, key: int, url: str) -> None:
-        self._events.attempting()
-        socket = _Socket(self._listener(self, key, self._slots))
-        self._sockets[key] = socket
-        socket.task = asyncio.get_running_loop().create_task(self._connect(key, socket, url), name=f"connect {key}")
-
-    def send(self, key: int, text: str) -> None:
-        self._transport(key).send(WSMsgType.TEXT, text.encode())
-
-    def ping(self, key: int, payload: bytes) -> None:
-        self._transport(key).send_ping(payload)
-
-    def pong(self, key: int, payload: bytes) -> None:
-        self._transport(key).send_pong(payload)
-
-    def close(self, key: int) -> None:
-        socket = self._sockets.pop(key, None)
-        if socket is None:
-            return
-        if socket.task is not None and not socket.task.done():
-            socket.task.cancel()
-        if socket.transport is not None:
-            if not socket.transport.is_close_frame_sent:
-                socket.transport.send_close(WSCloseCode.OK)
-            socket.transport.disconnect()
-
-    def messages(self, key: int) -> int:
-        return int(self._sockets[key].listener.messages)
-
-    def last_message_ns(self, key: int) -> int:
-        return int(self._sockets[key].listener.last_message_ns)
-
-    def seen(self, key: int, slot: int) -> bool:
-        socket = self._sockets.get(key)
-        return socket is not None and bool(socket.listener.saw(slot))
-
-    # ---- what listeners call -----------------------------------------------------------------------------------------
-
-    def connected(self, listener: Any, transport: WSTransport) -> None:
+    async def connect(self, socket: Socket, url: str, proxy: ProxyUrl | None) -> None:
+        """See `Library`."""
+        sink = _Sink(socket)
+        try:
+            transport, _ = await ws_connect(
+                lambda: _listener(sink),
+                url,
+                ssl_context=self._tls if url.startswith("wss:") else None,
+                proxy=None if proxy is None else proxy.with_credentials(),
+                proxy_ssl_context=self._tls if proxy is not None and proxy.scheme == "https" else None,
+                websocket_handshake_timeout=self._handshake_timeout_s,  # what is cancelled meanwhile lives until then
+                enable_auto_ping=False,
+                enable_auto_pong=False,  # pongs count as our messages: the connection sends them within its budget
+                max_frame_size=LARGEST_MESSAGE_BYTES,
+                max_redirects=0,  # a redirect would be an attempt that no budget knows of
+            )
+        except WSHandshakeError as error:
+            if error.response is None:
+                raise ConnectError(str(error)) from error
+            raise RefusedError(int(error.response.status), error.response.headers.get("Retry-After")) from error
+        except WSError as error:
+            raise ConnectError(str(error)) from error
         watch = asyncio.get_running_loop().create_task(_tell_faults(transport))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
-        socket = self._sockets.get(listener.connection)
-        if socket is None:  # let go of while the handshake was under way
-            transport.disconnect(graceful=False)
+
+
+class Sink(Protocol):
+    """What a listener calls."""
+
+    def connected(self, transport: WSTransport) -> None: ...
+
+    def disconnected(self, transport: WSTransport) -> None: ...
+
+    def declined(self, message: bytes, received_ns: int) -> None: ...
+
+    def other(self, frame: WSFrame, received_ns: int) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class PlainListener(WSListener):
+    """What picows calls for each frame: the plain twin of the compiled listener."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._received_ns = 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._sink.connected(transport)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._sink.disconnected(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not self._received_ns:
+            self._received_ns = time.time_ns()
+        if frame.msg_type == WSMsgType.TEXT and frame.fin:
+            self._sink.declined(frame.get_payload_as_bytes(), self._received_ns)
         else:
-            socket.transport = transport
+            self._sink.other(frame, self._received_ns)
+        if frame.last_in_buffer:
+            self._received_ns = 0
+            self._sink.flush()
 
-    def disconnected(self, listener: Any, transport: WSTransport) -> None:
-        key = listener.connection
-        self._events.flush()  # the last read may have ended in a frame that broke the protocol
-        socket = self._sockets.get(key)
-        if socket is not None:
-            self._lost(key, _disconnect(socket, transport))
 
-    def declined(self, listener: Any, frame: bytes, received_ns: int) -> None:
-        slots = self._events.frame(listener.connection, frame, received_ns)
-        for slot in slots:
-            listener.mark(slot)
-        if slots:
-            listener.count(received_ns)
+def _listener(sink: _Sink) -> WSListener:
+    module = None if isinstance(sink.socket.reader, PlainReader) else compiled.module("kernel._listener")
+    if module is None:
+        return PlainListener(sink)
+    listener: WSListener = module.Listener(sink.socket.reader, sink)
+    return listener
 
-    def other(self, listener: Any, transport: WSTransport, frame: WSFrame, received_ns: int) -> None:
-        key = listener.connection
-        socket = self._sockets.get(key)
-        if socket is None:
-            return
+
+class _Sink:
+    """What a listener calls, in the words of a socket."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self._transport: Any = None
+
+    def connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self.socket.opened(_Link(transport))
+
+    def disconnected(self, transport: WSTransport) -> None:
+        ours = transport.close_handshake
+        if ours is None or ours.sent is None or ours.recv_then_sent:
+            self.socket.ended()
+        else:  # nobody but picows sends the first close frame of a socket that is not let go of: for what it could not read
+            self.socket.ended(broken=ours.sent.reason or ours.sent.code.name)
+
+    def declined(self, message: bytes, received_ns: int) -> None:
+        self.socket.declined(message, received_ns)
+
+    def other(self, frame: WSFrame, received_ns: int) -> None:
         if frame.msg_type == WSMsgType.PING:
-            self._events.pinged(key, frame.get_payload_as_bytes())
+            self.socket.pinged(frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.PONG:
-            self._events.ponged(key)
+            self.socket.ponged()
         elif frame.msg_type == WSMsgType.CLOSE:
-            code: Any = frame.get_close_code()  # an IntEnum, whatever the stub says
-            socket.close_code, socket.close_reason = int(code), frame.get_close_reason() or ""
-            transport.send_close(code or WSCloseCode.OK)
-            transport.disconnect()
+            self._farewell(frame)
         else:
-            self._fragment(listener, socket, transport, frame, received_ns)
+            self._part(frame, received_ns)
 
     def flush(self) -> None:
-        self._events.flush()
+        self.socket.read()
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
+    def _farewell(self, frame: WSFrame) -> None:
+        code: Any = frame.get_close_code()  # an IntEnum, whatever the stub says
+        self.socket.farewell(int(code) or None, frame.get_close_reason() or "")
+        self._transport.send_close(code or WSCloseCode.OK)
+        self._transport.disconnect()
 
-    def _transport(self, key: int) -> WSTransport:
-        transport = self._sockets[key].transport
-        if transport is None:
-            raise RuntimeError(f"socket {key} is not open")
-        return transport
-
-    def _fragment(self, listener: Any, socket: _Socket, transport: WSTransport, frame: WSFrame, received_ns: int) -> None:
-        """A message in several frames, or a binary one."""
-        socket.fragments += frame.get_payload_as_bytes()
-        if len(socket.fragments) > LARGEST_MESSAGE_BYTES:
-            transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
-            transport.disconnect(graceful=False)
-        elif frame.fin:
-            message = bytes(socket.fragments)
-            socket.fragments.clear()
-            self.declined(listener, message, received_ns)
-
-    def _lost(self, key: int, why: Disconnect) -> None:
-        del self._sockets[key]
-        self._events.lost(key, why)
-
-    async def _connect(self, key: int, socket: _Socket, url: str) -> None:
+    def _part(self, frame: WSFrame, received_ns: int) -> None:
+        """Of a message in several frames, or a binary one."""
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await ws_connect(
-                    lambda: socket.listener,
-                    url,
-                    ssl_context=self._tls if url.startswith("wss:") else None,
-                    websocket_handshake_timeout=CONNECT_TIMEOUT_S,
-                    enable_auto_ping=False,
-                    enable_auto_pong=False,  # pongs count as our messages: the connection sends them within its budget
-                    max_frame_size=LARGEST_MESSAGE_BYTES,
-                    max_redirects=0,  # a redirect would be an attempt that no budget knows of
-                )
-        except WSHandshakeError as error:
-            self._failed(key, self._refusal(error))
-        except TimeoutError:
-            self._failed(key, Disconnect(f"no connection within {CONNECT_TIMEOUT_S:g} s"))
-        except (OSError, WSError) as error:
-            self._failed(key, Disconnect(str(error) or type(error).__name__))
+            message = self.socket.part(frame.get_payload_as_bytes(), frame.fin)
+        except ValueError as error:
+            self._transport.send_close(WSCloseCode.MESSAGE_TOO_BIG, str(error).encode())
+            self._transport.disconnect(graceful=False)
         else:
-            if socket.transport is None:
-                self._failed(key, Disconnect("closed during the handshake"))
-            elif key in self._sockets:
-                self._events.opened(key)
-
-    def _failed(self, key: int, why: Disconnect) -> None:
-        if key in self._sockets:
-            self._lost(key, why)
-
-    def _refusal(self, error: WSHandshakeError) -> Disconnect:
-        if error.response is None:
-            return Disconnect(str(error))
-        status = int(error.response.status)
-        retry_after_s = self._retry_after_s(error.response.headers.get("Retry-After"))
-        return Disconnect(f"HTTP {status}", http_status=status, retry_after_s=retry_after_s)
-
-    def _retry_after_s(self, value: str | None) -> float | None:
-        """Seconds, or an HTTP date."""
-        if value is None:
-            return None
-        if value.isdecimal():
-            return float(value)
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - self._clock.time_ns() / 1e9)
-        except ValueError:
-            return None
+            if message is not None:
+                self.socket.declined(message, received_ns)
 
 
-def _disconnect(socket: _Socket, transport: WSTransport) -> Disconnect:
-    """Why a socket ended: the first close frame tells, and ours only where the exchange broke the protocol."""
-    handshake = transport.close_handshake
-    if handshake is not None and handshake.sent is not None and not handshake.recv_then_sent:
-        return Disconnect(f"given up, for it broke the protocol: {handshake.sent.reason or handshake.sent.code.name}")
-    return Disconnect(
-        socket.close_reason or ("closed by the exchange" if socket.close_code else "connection lost"),
-        close_code=socket.close_code,
-    )
+class _Link:
+    """A socket that is open."""
+
+    def __init__(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def send(self, text: str) -> None:
+        self._transport.send(WSMsgType.TEXT, text.encode())
+
+    def ping(self, payload: bytes) -> None:
+        self._transport.send_ping(payload)
+
+    def pong(self, payload: bytes) -> None:
+        self._transport.send_pong(payload)
+
+    def leave(self) -> None:
+        if not self._transport.is_close_frame_sent:
+            self._transport.send_close(WSCloseCode.OK)
+        self._transport.disconnect()
+
+    def abort(self) -> None:
+        self._transport.disconnect(graceful=False)
 
 
 async def _tell_faults(transport: WSTransport) -> None:

@@ -1,0 +1,79 @@
+"""The proxy of an exchange's connections: its address, from the manifest or a Secret, and never its password in a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import quote, unquote, urlsplit
+
+from marketfeed.addresses import url_fault
+from marketfeed.resource import Proxy
+from marketfeed.source_rules import PROXY_SCHEMES
+from marketfeed_shard.secrets import Secrets
+
+_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+
+class ProxyAddressError(Exception):
+    """The proxy's address cannot be used; the message never tells what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyUrl:
+    """A proxy's address. Shown as text it has no credentials."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ProxyAddressError`."""
+        if url_fault(text, PROXY_SCHEMES) is not None:
+            raise ProxyAddressError(f"the proxy's address is no URL with {', '.join(PROXY_SCHEMES)}, a host and a port")
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        port = parts.port or _PORTS[parts.scheme]
+        if parts.username is None:
+            return cls(parts.scheme, host, port)
+        return cls(parts.scheme, host, port, unquote(parts.username), unquote(parts.password or ""))
+
+    @property
+    def socks(self) -> bool:
+        """Whether it speaks SOCKS, else HTTP."""
+        return self.scheme.startswith("socks")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self._authority}"
+
+    def with_credentials(self) -> str:
+        """The whole URL, for a library; not to be shown."""
+        if self.username is None:
+            return str(self)
+        return f"{self.scheme}://{quote(self.username, '')}:{quote(self.password or '', '')}@{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+ProxyReader = Callable[[], ProxyUrl | None]
+"""Gives the proxy for the next connection. Raises `ProxyAddressError` and `SecretError`."""
+
+
+def reader(proxy: Proxy | None, secrets: Secrets, transport: str) -> ProxyReader:
+    """The manifest's proxy; a Secret is read again for each connection."""
+    if proxy is None:
+        return lambda: None
+
+    def read() -> ProxyUrl:
+        text = proxy.url if proxy.url_from is None else secrets.text(proxy.url_from)
+        address = ProxyUrl.parse(text or "")
+        if address.socks and transport != "websockets":
+            raise ProxyAddressError(f"a SOCKS proxy, which the transport {transport} does not have; set transport: websockets")
+        return address
+
+    return read
