@@ -88,7 +88,7 @@ _ROUNDED_NS = 1000
 
 
 def _history(native_symbol: str, hole: Hole) -> Call:
-    """`since`, in ns, is exclusive, and pages go by time; the times of rows are rounded, so the next page begins a bit before."""
+    """`since`, in ns, is exclusive, and pages go by time. Times of rows are rounded: the next page begins a bit before."""
     since = f"&since={max(0, hole.since_ns - _ROUNDED_NS)}" if hole.since_ns else ""
     return Call(f"/0/public/Trades?pair={quote(native_symbol, safe='')}&assetVersion=1{since}&count={_HISTORY_ROWS}")
 

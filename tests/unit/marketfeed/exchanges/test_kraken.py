@@ -82,7 +82,7 @@ def test_answers_are_understood(body: Any, wanted: Control | None) -> None:
     assert SPOT.control(body) == wanted
 
 
-@pytest.mark.parametrize("channel", [channel for channel in SPOT.channels])
+@pytest.mark.parametrize("channel", SPOT.channels)
 def test_an_acknowledgement_names_the_topic_that_was_asked_for(channel: str) -> None:
     (topic,) = SPOT.topics(channel, "BTC/USD", None)
     parameters = json.loads(SPOT.subscribe([topic], 1))["params"]
@@ -113,18 +113,25 @@ def test_the_ping_is_a_request() -> None:
     assert json.loads(SPOT.heartbeat.payload) == {"method": "ping"}
 
 
-def test_one_ticker_feeds_two_channels() -> None:
-    ticker = {"symbol": "BTC/USD", "bid": 105944.2, "bid_qty": 2.5, "ask": 105944.3, "ask_qty": 3.2, "last": 105899.4,
-              "volume": 163.28908096, "low": 104711.0, "high": 106613.1, "timestamp": "2022-12-25T09:30:59.123456Z"}  # fmt: skip
-    told = Normalizer(SPOT, SPOT.symbol).decode(json.dumps({"channel": "ticker", "type": "update", "data": [ticker]}).encode())
+def events(channel: str, record: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(channel of ours, event) of each row that a record becomes."""
+    frame = json.dumps({"channel": channel, "type": "update", "data": [{"symbol": "BTC/USD", **record}]}).encode()
+    told = Normalizer(SPOT, SPOT.symbol).decode(frame)
     assert isinstance(told, Data)
-    assert [row.channel for row in told.rows] == ["bbo", "ticker"]
-    assert told.rows[1].event["high"] == "106613.1"
+    return [(row.channel, row.event) for row in told.rows]
+
+
+def test_one_ticker_feeds_two_channels() -> None:
+    ticker = {"bid": 105944.2, "bid_qty": 2.5, "ask": 105944.3, "ask_qty": 3.2, "last": 105899.4, "volume": 163.28908096,
+              "low": 104711.0, "high": 106613.1, "timestamp": "2022-12-25T09:30:59.123456Z"}  # fmt: skip
+    (first, bbo), (second, day) = events("ticker", ticker)
+    assert (first, second) == ("bbo", "ticker")
+    assert (bbo["bid_price"], day["high"]) == ("105944.2", "106613.1")
 
 
 def test_a_candle_of_fifteen_days_is_one_of_ours() -> None:
-    candle = {"symbol": "BTC/USD", "interval": 21600, "interval_begin": "2023-10-04T00:00:00.000000000Z", "open": 1.0, "high": 1.0,
-              "low": 1.0, "close": 1.0, "volume": 0.1}  # fmt: skip
-    told = Normalizer(SPOT, SPOT.symbol).decode(json.dumps({"channel": "ohlc", "type": "update", "data": [candle]}).encode())
-    assert isinstance(told, Data)
-    assert told.rows[0].channel == "candles.15d"
+    begin = "2023-10-04T00:00:00.000000000Z"
+    candle = {"interval": 21600, "interval_begin": begin, "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 0.1}
+    ((channel, event),) = events("ohlc", candle)
+    assert channel == "candles.15d"
+    assert event["close_time"] - event["open_time"] == (15 * 86_400 * 1000 - 1) * 1_000_000

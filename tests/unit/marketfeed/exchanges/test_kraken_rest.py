@@ -73,7 +73,8 @@ def test_recorded_list() -> None:
     path = RECORDINGS / "kraken-v1" / "spot" / "cryptofeed-20210417-AssetPairs.rest.jsonl"
     content = json.loads(path.read_text())["body"]
     found = SPOT.instruments.parse(content)
-    assert len(found) == sum("wsname" in row for row in content["result"].values()) > 300
+    named = {row["wsname"] for row in content["result"].values() if "wsname" in row}
+    assert len(found) == len(named - {"ETH2.S/ETH"}) > 250  # a point is in no symbol of ours
     assert len({instrument.symbol for instrument in found}) == len(found)
     assert all(SPOT.symbol(instrument.native) == instrument.symbol for instrument in found)
     (doge,) = (instrument for instrument in found if instrument.symbol == "DOGE-USD")
@@ -90,17 +91,14 @@ def test_missed_trades_are_asked_for_by_time() -> None:
 @pytest.mark.parametrize("key", ["XXBTZUSD", "BTC/USD"])
 def test_rows_of_a_history_become_trades_whatever_the_pair_is_called(key: str) -> None:
     assert SPOT.history is not None
-    text = (
-        '["30243.40000","0.34507674",1688669597.8277369,"b","m","",61044952],["30243.3","0.1",1688669598,"s","l","",61044953]'
-    )
-    content = json.loads(f'{{"error":[],"result":{{"{key}":[{text}],"last":"1688671969993150842"}}}}', parse_float=str,
-                         parse_int=str)  # fmt: skip
+    rows = '["30243.4","0.34507674",1688669597.8277369,"b","m","",61044952],["30243.3","0.1",1688669602.69,"s","l","",61044953]'
+    content = json.loads(f'{{"error":[],"result":{{"{key}":[{rows}],"last":"1"}}}}', parse_float=str, parse_int=str)
     read = Declared(0, SPOT.history.message, SPOT)
     first, second = (read.own(record, around) for record, around in records(content, read.at))
     assert first == {
         "ts": 1_688_669_597_827_736_900,
         "id": "61044952",
-        "price": "30243.40000",
+        "price": "30243.4",
         "size": "0.34507674",
         "side": "buy",
     }
