@@ -44,28 +44,43 @@ def _result(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _instruments(body: Any) -> list[Instrument]:
-    """Pairs without a name on the WebSocket (dark pools), or without a symbol of ours, are left out."""
-    named = ((row, symbol(row.get("wsname", ""))) for row in _result(body).values())
-    return [_instrument(row, name) for row, name in named if name is not None]
+    """`AssetPairs`, or a snapshot of the WebSocket's channel `instrument`.
+
+    Pairs without a name on the WebSocket (dark pools), or without a symbol of ours, are left out.
+    """
+    if "channel" in body:
+        found = (_of_channel(row) for row in body["data"]["pairs"])
+    else:
+        found = (_of_pair(row) for row in _result(body).values())
+    return [instrument for instrument in found if instrument is not None]
 
 
-def _instrument(row: Mapping[str, Any], name: str) -> Instrument:
+def _of_pair(row: Mapping[str, Any]) -> Instrument | None:
+    """A row of `AssetPairs`; older ones have neither status nor tick size."""
+    tick_size = row.get("tick_size") or _step(row["pair_decimals"])
+    return _instrument(row.get("wsname", ""), row.get("status", "online"), tick_size, _step(row["lot_decimals"]))
+
+
+def _of_channel(row: Mapping[str, Any]) -> Instrument | None:
+    """A row of `instrument`: its steps are JSON numbers such as 1e-08."""
+    return _instrument(row["symbol"], row["status"], _written_out(row["tick_size"]), _step(row["qty_precision"]))
+
+
+def _instrument(pair: str, status: str, tick_size: str, lot_size: str) -> Instrument | None:
+    name = symbol(pair)
+    if name is None:
+        return None
     base, quote_currency = name.split("-")
-    status = row.get("status", "online")  # older lists have none
-    return Instrument(
-        symbol=name,
-        native=native(name),
-        base=base,
-        quote=quote_currency,
-        status=status,
-        trading=status == "online",
-        tick_size=row.get("tick_size") or _step(row["pair_decimals"]),
-        lot_size=_step(row["lot_decimals"]),
-    )
+    return Instrument(name, native(name), base, quote_currency, status, status == "online", tick_size, lot_size)
 
 
 def _step(decimals: int) -> str:
     return format(Decimal(1).scaleb(-decimals), "f")
+
+
+def _written_out(number: float) -> str:
+    """A number as the shortest text that is it: what the exchange wrote, as it has few digits."""
+    return format(Decimal(repr(number)), "f")
 
 
 def _volumes(body: Any) -> dict[str, Decimal]:

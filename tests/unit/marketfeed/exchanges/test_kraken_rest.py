@@ -81,6 +81,16 @@ def test_recorded_list() -> None:
     assert (doge.native, doge.tick_size, doge.lot_size) == ("DOGE/USD", "0.0000001", "0.00000001")
 
 
+@needs_recordings
+def test_recorded_snapshot_of_the_instrument_channel() -> None:
+    path = RECORDINGS / "kraken" / "spot" / "kdr-instrument.jsonl"
+    found = SPOT.instruments.parse(json.loads(path.read_text()))
+    assert len({instrument.symbol for instrument in found}) == len(found) > 600
+    (pound,) = (instrument for instrument in found if instrument.symbol == "GBP-USD")
+    assert (pound.native, pound.tick_size, pound.lot_size, pound.trading) == ("GBP/USD", "0.00001", "0.00000001", True)
+    assert {instrument.status for instrument in found if not instrument.trading} == {"reduce_only", "cancel_only"}
+
+
 def test_missed_trades_are_asked_for_by_time() -> None:
     assert SPOT.history is not None
     asked = parse_qs(urlsplit(SPOT.history.call("BTC/USD", Hole(5, 9, 1_688_669_597_827_736_900)).path).query)
