@@ -117,6 +117,9 @@ def _control(body: Any) -> Control | None:
         return Control(ControlKind.CLOSING, reason=f"64008: {reason}")
     if event in {"notice", "channel-conn-count", "channel-conn-count-error"}:  # the last two are about private channels
         return Control(ControlKind.HEARTBEAT, reason=reason)
+    arg = body.get("arg")
+    if isinstance(arg, Mapping) and arg.get("channel") == "status":  # maintenance that is planned; it names no instrument
+        return Control(ControlKind.HEARTBEAT)
     return None
 
 
