@@ -15,6 +15,7 @@ from expectation import expected
 from recordings import RECORDINGS, captures, lines, needs_recordings
 
 from marketfeed.exchanges import catalogue
+from marketfeed.exchanges.exchange import Market
 from marketfeed.symbols import Names
 from marketfeed_cli import saved_list
 
@@ -23,13 +24,19 @@ pytestmark = [needs_recordings, pytest.mark.timeout(300)]
 SPOT = catalogue.market("binance", "spot")
 INFO = [path for path in sorted((RECORDINGS / "binance" / "spot").glob("*exchangeInfo*")) if ".recv" not in path.name]
 HEAD = ("type", "exchange", "market", "channel", "symbol", "ts", "recv", "n")
-TYPES = {"trades": "trade", "bbo": "bbo", "book": "book", "ticker": "ticker"}
+TYPES = {"trades": "trade", "bbo": "bbo", "book": "book", "ticker": "ticker", "derivative": "derivative",
+         "liquidations": "liquidation"}  # fmt: skip
 ENGINES = [pytest.param("plain"), pytest.param("compiled", marks=needs_kernel)]
+CAPTURES = [
+    pytest.param(market, path, id=f"{market.exchange}-{market.name}-{path.name}")
+    for market in catalogue.MARKETS.values()
+    for path in captures(market.exchange, market.name)
+]
 
 
-def normalize(source: bytes, engine: str, *options: str) -> tuple[list[bytes], dict[str, int], int]:
+def normalize(source: bytes, engine: str, *options: str, market: Market = SPOT) -> tuple[list[bytes], dict[str, int], int]:
     """Events, counts and exit code."""
-    arguments = ["normalize", "--exchange", "binance", "--market", "spot", "--engine", engine, *options]
+    arguments = ["normalize", "--exchange", market.exchange, "--market", market.name, "--engine", engine, *options]
     done = subprocess.run([sys.executable, "-m", "marketfeed_cli", *arguments], input=source, capture_output=True, timeout=120)
     counts = re.findall(r"^(events|control|ignored|failed): (\d+)", done.stderr.decode(), re.MULTILINE)
     return done.stdout.splitlines(), {name: int(count) for name, count in counts}, done.returncode
@@ -41,24 +48,25 @@ def listed() -> dict[str, str]:
     return {i.native: i.symbol for path in INFO for i in saved_list.instruments(path, SPOT)}
 
 
-def in_full(wanted: dict[str, Any], symbol: str) -> dict[str, Any]:
+def in_full(wanted: dict[str, Any], market: Market) -> dict[str, Any]:
     own = {key: value for key, value in wanted.items() if key not in {"channel", "native", "ts"}}
     channel = wanted["channel"]
-    head = (TYPES.get(channel, "candle"), "binance", "spot", channel, symbol, wanted["ts"], None, None)
+    symbol = market.symbol(wanted["native"])
+    head = (TYPES.get(channel, "candle"), market.exchange, market.name, channel, symbol, wanted["ts"], None, None)
     return {**dict(zip(HEAD, head, strict=True)), **own}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in captures("binance", "spot")])
-def test_every_recorded_spot_message_is_its_event(path: Path, engine: str) -> None:
-    frames, split = list(lines(path)), Names({}, SPOT.symbol)
-    told = [event for frame in frames for event in expected("binance", "spot", frame) or ()]
-    wanted = [in_full(event, split(event["native"]) or "") for event in told]
-    events, counts, code = normalize(b"\n".join(frames), engine)
+@pytest.mark.parametrize(("market", "path"), CAPTURES)
+def test_every_recorded_message_is_its_event(market: Market, path: Path, engine: str) -> None:
+    frames = list(lines(path))
+    told = [event for frame in frames for event in expected(market.exchange, market.name, frame) or ()]
+    wanted = [in_full(event, market) for event in told]
+    events, counts, code = normalize(b"\n".join(frames), engine, market=market)
     found = [json.loads(event) for event in events]
     assert found == wanted
     assert [list(event) for event in found] == [list(event) for event in wanted]
-    assert (code, counts["events"], sum(counts.values())) == (0, len(wanted), len(frames))
+    assert (code, counts["events"], counts["failed"]) == (0, len(wanted), 0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
