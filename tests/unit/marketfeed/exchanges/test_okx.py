@@ -118,7 +118,7 @@ UPGRADE = "The connection will soon be closed for a service upgrade. Please reco
         ({"event": "channel-conn-count", "channel": "orders", "connCount": "2"}, Control(ControlKind.HEARTBEAT)),
         ("pong", Control(ControlKind.ALIVE)),
         ({"event": "new"}, None),
-        ({"arg": {"channel": "status"}, "data": []}, None),
+        ({"arg": {"channel": "status"}, "data": []}, Control(ControlKind.HEARTBEAT)),
         ([], None),
     ],
 )  # fmt: skip
