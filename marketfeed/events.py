@@ -178,6 +178,18 @@ LIQUIDATION: Final = EventType(
         Field("id", Kind.TEXT, "the exchange's id"),
     ),
 )
+INSTRUMENT: Final = EventType(
+    "instrument",
+    "instruments",
+    (
+        Field("status", Kind.TEXT, "the exchange's own word; null: it lists the symbol no more"),
+        _decimal("tick_size", "step of prices"),
+        _decimal("lot_size", "step of sizes"),
+        _decimal("contract_size", "what one contract is worth"),
+        Field("contract_currency", Kind.TEXT, "in this currency"),
+        Field("expiry", Kind.TIME, "of dated instruments"),
+    ),
+)
 GAP: Final = EventType(
     "gap",
     "",
@@ -190,7 +202,7 @@ GAP: Final = EventType(
     ),
 )
 
-BY_CHANNEL: Final = {t.channel: t for t in (TRADE, BBO, BOOK, CANDLE, TICKER, DERIVATIVE, LIQUIDATION)}
+BY_CHANNEL: Final = {t.channel: t for t in (TRADE, BBO, BOOK, CANDLE, TICKER, DERIVATIVE, LIQUIDATION, INSTRUMENT)}
 """The data event of each channel; `candles.1m` and the like stand under `candles`."""
 
 SIZED: Final = frozenset({"trade", "bbo", "book", "candle", "ticker", "liquidation"})

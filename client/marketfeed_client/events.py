@@ -92,6 +92,18 @@ class Liquidation(_Sized):
     id: str | None
 
 
+class Instrument(_Head):
+    """What the exchange's list says of a symbol has changed."""
+
+    type: Literal["instrument"]
+    status: str | None
+    tick_size: str | None
+    lot_size: str | None
+    contract_size: str | None
+    contract_currency: str | None
+    expiry: int | None
+
+
 class Gap(_Head):
     """Events of a stream are, or may be, missing."""
 
@@ -103,5 +115,5 @@ class Gap(_Head):
     to_ts: int | None
 
 
-Event: TypeAlias = Trade | Bbo | Book | Candle | Ticker | Derivative | Liquidation | Gap
+Event: TypeAlias = Trade | Bbo | Book | Candle | Ticker | Derivative | Liquidation | Instrument | Gap
 """Told apart by `type`. Types and optional fields may be added."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from marketfeed.clock import Clock
 from marketfeed.encoding import encode, own_fields
@@ -36,6 +36,7 @@ from marketfeed_shard.streams import (
     HELD,
     INTERRUPTED,
     JOINING,
+    STARTED,
     UNKNOWN,
     Stream,
     StreamTable,
@@ -206,6 +207,25 @@ class Pipeline:
     def answer(self, slot: int, declared: Message, body: bytes) -> list[Row]:
         """The events of an answer over REST about a stream's symbol. Raises `Malformed`."""
         return self._normalizer.body(declared, self.table.streams[slot].symbol, body)
+
+    def tell(self, slot: int, event: dict[str, Any], received_ns: int) -> bool:
+        """Publish an event that no connection brought and the exchange does not number; False: not while its stream is held.
+
+        Nor while it is interrupted: what is missing is only known when its connection brings something again.
+        """
+        flags = self.table.flags[slot]
+        if flags & ~STARTED:
+            return False
+        self.engine.mark_read(received_ns)
+        gap = self.continuity.gap(slot, UNKNOWN, received_ns)
+        if gap is not None:
+            self._announce(slot, gap)
+        self.table.received_ns[slot] = received_ns
+        self.table.n[slot] += 1
+        event["recv"], event["n"] = received_ns, self.table.n[slot]
+        self.engine.append(slot, encode(event), UNKNOWN, DATA)
+        self.flush()
+        return True
 
     # ---- frames ------------------------------------------------------------------------------------------------------
 
