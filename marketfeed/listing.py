@@ -1,19 +1,28 @@
-"""The exchanges' own instrument lists: which ones a feed goes by, and what an answer lists. Asking is others' work."""
+"""The exchanges' own instrument lists: which ones a feed goes by, what is asked for them, and what the answers list.
+
+The asking itself is handed in.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal, DecimalException
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
-from marketfeed.exchanges.exchange import Market
+from marketfeed.exchanges import catalogue
+from marketfeed.exchanges.exchange import Call, Market
 from marketfeed.resource import MarketFeed
-from marketfeed.selection import ListAddress
+from marketfeed.selection import ListAddress, Listing
 from marketfeed.symbols import Instrument
 
 MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError, DecimalException)
 """What an exchange's file raises for a body that is not what it declares."""
+PAGES: Final = 100
+"""Of one call at most: an exchange that always names a next one is asked no further."""
+Get: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""(URL) → the body of its answer. Raises `InstrumentsError` where there is none."""
 
 
 class InstrumentsError(Exception):
@@ -31,22 +40,61 @@ def wants_volumes(feed: MarketFeed, address: ListAddress) -> bool:
     return any(selector is not None and selector.limit is not None for selector in selectors)
 
 
-def listed(market: Market, url: str, body: bytes) -> list[Instrument]:
-    """The instruments that an answer lists. Raises `InstrumentsError`."""
-    try:
-        found = market.instruments.parse(orjson.loads(body))
-    except orjson.JSONDecodeError as error:
-        raise InstrumentsError(f"{url}: answered no JSON: {error}") from None
-    except MALFORMED as error:
-        raise InstrumentsError(f"{url}: is no instrument list: {type(error).__name__} {error}") from None
+async def gather(
+    address: ListAddress, get: Get, *, volumes: bool = False, told: Callable[[int], None] = lambda count: None
+) -> Listing:
+    """An exchange's list, page by page, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`.
+
+    `get` does the asking. `told` hears how many instruments there are so far.
+    """
+    market = catalogue.market(address.exchange, address.market)
+    found: dict[str, Instrument] = {}
+    for first in market.instruments.calls:
+        async for url, body in _pages(market, address.rest, first, get):
+            found |= {instrument.symbol: instrument for instrument in _parsed(market, url, body)}
+            told(len(found))
     if not found:
-        raise InstrumentsError(f"{url}: lists no instrument")
+        raise InstrumentsError(f"{address.rest}{market.instruments.calls[0].path}: lists no instrument")
+    return Listing(found, await _volumes(market, address.rest, get) if volumes else {})
+
+
+async def _pages(market: Market, rest: str, first: Call, get: Get) -> AsyncIterator[tuple[str, Any]]:
+    """(URL, decoded body) of each page of a call."""
+    call: Call | None = first
+    for _ in range(PAGES):
+        if call is None:
+            return
+        url = rest + call.path
+        body = _decoded(url, await get(url))
+        yield url, body
+        try:
+            call = market.instruments.next_page(call, body)
+        except MALFORMED as error:
+            raise InstrumentsError(f"{url}: does not tell its next page: {type(error).__name__} {error}") from None
+    raise InstrumentsError(f"{rest}{first.path}: has more than {PAGES} pages")
+
+
+async def _volumes(market: Market, rest: str, get: Get) -> dict[str, Decimal]:
+    """24 h quote volumes by native symbol; empty where they cannot be had: chosen by name then, an order all the same."""
+    found: dict[str, Decimal] = {}
+    for call in market.instruments.volumes_calls:
+        url = rest + call.path
+        try:
+            found |= market.instruments.volumes(_decoded(url, await get(url)))
+        except (InstrumentsError, *MALFORMED):
+            return {}
     return found
 
 
-def volumes(market: Market, url: str, body: bytes) -> dict[str, Decimal]:
-    """24 h quote volumes by native symbol, as an answer tells them. Raises `InstrumentsError`."""
+def _decoded(url: str, body: bytes) -> Any:
     try:
-        return market.instruments.volumes(orjson.loads(body))
-    except MALFORMED as error:  # a JSONDecodeError is a ValueError
-        raise InstrumentsError(f"{url}: tells no volumes: {type(error).__name__} {error}") from None
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InstrumentsError(f"{url}: answered no JSON: {error}") from None
+
+
+def _parsed(market: Market, url: str, body: Any) -> list[Instrument]:
+    try:
+        return market.instruments.parse(body)
+    except MALFORMED as error:
+        raise InstrumentsError(f"{url}: is no instrument list: {type(error).__name__} {error}") from None

@@ -14,7 +14,8 @@ from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Limit, Market
 from marketfeed.problem import Problem, choose, near
 from marketfeed.resource import SYMBOLS_OF_A_SOURCE
-from marketfeed.symbols import is_code, is_symbol, misfit
+from marketfeed.symbol_rules import misfit
+from marketfeed.symbols import is_code, is_symbol
 from marketfeed.values import number, section, text, texts
 
 APART = ("wsPublic", "wsMarket", "wsBusiness")
@@ -121,7 +122,7 @@ def _symbols(fields: Mapping[str, Any], market: Market | None, path: str) -> Ite
             guess = symbol.upper().replace("/", "-").replace("_", "-")
             forms = "write BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-yymmdd"
             yield Problem(at, f"is no symbol: {symbol[:80]!r}", f"write {guess}" if is_symbol(guess) else forms)
-        elif market is not None and (found := misfit(symbol, market.name)) is not None:
+        elif market is not None and (found := misfit(symbol, market)) is not None:
             what, way_out = found
             yield Problem(at, f"is no symbol of {_name(market)}: {symbol!r} is {what}", way_out)
 

@@ -48,26 +48,6 @@ def is_code(text: str) -> bool:
     return _code(text) is not None
 
 
-def misfit(symbol: str, market: str) -> tuple[str, str] | None:
-    """(what a symbol is that the market has not, the way out), by its form alone; None: it fits, as far as that tells.
-
-    Markets are told apart by name: spot has no contracts; an inverse one settles in the base currency and is quoted in USD; a
-    linear one settles in the currency in which it is quoted, and that is never USD.
-    """
-    base, quote, *contract = symbol.split("-")
-    if market == "spot":
-        return ("a derivative", f"write {base}-{quote}, or choose a market that has it") if contract else None
-    if market not in {"linear", "inverse"}:
-        return None
-    if not contract:
-        return "spot", f"write {symbol}-PERP or {symbol}-yymmdd, or choose market: spot"
-    if market == "inverse" and quote != "USD":
-        return "not quoted in USD", "choose market: linear, or write BASE-USD-PERP or BASE-USD-yymmdd"
-    if market == "linear" and quote == "USD":
-        return "quoted in USD", "choose market: inverse, or another quote, such as USDT"
-    return None
-
-
 def split_by_quote(native: str, quotes: Iterable[str]) -> str | None:
     """BTCUSDT → BTC-USDT: by the longest quote currency that fits, or None."""
     for quote in sorted(quotes, key=len, reverse=True):

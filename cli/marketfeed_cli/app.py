@@ -6,6 +6,7 @@ import typer
 
 from marketfeed_cli.bench import bench
 from marketfeed_cli.demo import demo
+from marketfeed_cli.instruments import instruments
 from marketfeed_cli.normalize import normalize
 from marketfeed_cli.plan import plan
 from marketfeed_cli.run import run
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(bench)
 app.command()(demo)
+app.command()(instruments)
 app.command()(normalize)
 app.command()(plan)
 app.command()(run)

@@ -19,7 +19,7 @@ from marketfeed.planner import plan as planned
 from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed.support import unsupported
-from marketfeed_cli import instruments
+from marketfeed_cli.listings import listings
 from marketfeed_cli.manifest import lines, read_lines
 from marketfeed_cli.state import read_assignments
 from marketfeed_cli.validate import Instruments, Online
@@ -49,7 +49,7 @@ def plan(
     if feed is None:
         _refuse(faults)
     try:
-        lists = instruments.listings([feed], instruments_file or [], online)
+        lists = listings([feed], instruments_file or [], online)
         result = planned(feed, lists, read_assignments(state) if state else ())
     except InstrumentsError as error:
         _refuse([str(error)])

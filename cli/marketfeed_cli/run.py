@@ -16,8 +16,7 @@ from marketfeed.addresses import host_and_port
 from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed_cli import state
-from marketfeed_cli.follow import Follower, runnable
-from marketfeed_cli.lists import Lists
+from marketfeed_cli.follow import Follower, News, runnable
 from marketfeed_cli.manifest import lines
 from marketfeed_cli.runner import Place, Runner
 from marketfeed_cli.watch_file import Signature, signature
@@ -144,10 +143,10 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
 
 
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:
-    lists = Lists(_say)
-    runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), lists, _say, _announce)
+    news = News(_say)
+    runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), news.lists, _say, _announce)
     server = HttpServer(runner.status)
-    follower = Follower(wanted.feed, wanted.file, runner, lists, _say)
+    follower = Follower(wanted.feed, wanted.file, runner, news, _say)
     work: asyncio.Future[Any] = asyncio.ensure_future(_work(wanted, server, follower))
     try:
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -15,11 +15,11 @@ from marketfeed.problem import NotAccepted, Problem
 from marketfeed.resource import MarketFeed
 from marketfeed.rollout import Rollout, rollout, starts_anew
 from marketfeed_cli import state
-from marketfeed_cli.lists import Lists
 from marketfeed_cli.loopback import HOST, is_free, lasting_port
 from marketfeed_cli.placement import placed, secrets_wanted
 from marketfeed_cli.shard_process import ShardProcess
 from marketfeed_cli.shard_status import ShardStatus
+from marketfeed_operator.instruments import Lists
 
 SHARD: Final = ("-m", "marketfeed_shard.main")
 CONFIRM_S: Final = 5.0

@@ -5,18 +5,16 @@ from __future__ import annotations
 import gzip
 import zlib
 from codecs import BOM_UTF8
-from decimal import DecimalException
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from marketfeed.exchanges.exchange import Market
+from marketfeed.listing import MALFORMED
 from marketfeed.symbols import Instrument
 
 _GZIP: Final = b"\x1f\x8b"
-_OTHER_FORM = (KeyError, TypeError, ValueError, AttributeError, DecimalException)
-"""What an exchange's file raises for a body that is not what it declares."""
 
 
 class SavedListError(Exception):
@@ -55,7 +53,7 @@ def instruments(file: Path, market: Market) -> list[Instrument]:
     """The instruments of one market that a file lists. Raises `SavedListError`."""
     try:
         found = [instrument for body in bodies(file) for instrument in market.instruments.parse(body)]
-    except _OTHER_FORM:
+    except MALFORMED:
         found = []
     if not found:
         name = f"{market.exchange} {market.name}"

@@ -15,7 +15,7 @@ from marketfeed.resource import MarketFeed
 from marketfeed.selection import Listings, unlisted
 from marketfeed.support import unsupported
 from marketfeed.validation import parse
-from marketfeed_cli import instruments
+from marketfeed_cli.listings import listings
 from marketfeed_cli.manifest import ManifestError, documents, lines
 
 Online = Annotated[bool, typer.Option("--online", help="Ask the exchanges' own instrument lists whether symbols exist.")]
@@ -37,7 +37,7 @@ def validate(
         accepted += found
         faults += wrong
     try:
-        lists = instruments.listings([feed for _, feed in accepted], instruments_file or [], online)
+        lists = listings([feed for _, feed in accepted], instruments_file or [], online)
     except InstrumentsError as error:
         faults.append(str(error))
         accepted, lists = [], {}  # whether they are is not known

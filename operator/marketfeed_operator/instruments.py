@@ -8,14 +8,11 @@ import random
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-import aiohttp
-
-from marketfeed import listing
 from marketfeed.clock import Clock
-from marketfeed.exchanges import catalogue
 from marketfeed.listing import InstrumentsError, addresses, wants_volumes
 from marketfeed.resource import MarketFeed
 from marketfeed.selection import ListAddress, Listing
+from marketfeed_operator.fetch import ask
 from marketfeed_operator.workqueue import Key
 
 log = logging.getLogger("marketfeed.operator")
@@ -23,7 +20,6 @@ log = logging.getLogger("marketfeed.operator")
 FRESH_S: Final = 300.0
 """A list that was had is asked for again after so long."""
 FIRST_WAIT_S: Final = 5.0
-TIMEOUT_S: Final = 10.0
 PATIENCE_S: Final = 4.0
 """A feed waits so long for lists that were never asked for; what comes later changes its plan."""
 
@@ -31,11 +27,19 @@ PATIENCE_S: Final = 4.0
 class Lists:
     """By address; one that cannot be had is said once and asked for again, ever less often."""
 
-    def __init__(self, clock: Clock, changed: Callable[[Key], None], rng: Callable[[], float] | None = None) -> None:
-        """`changed`: called with each feed that goes by a list in which something is new. `rng`: 0.0 to 1.0."""
+    def __init__(
+        self,
+        clock: Clock,
+        changed: Callable[[Key], None],
+        rng: Callable[[], float] | None = None,
+        tell: Callable[[int, str], None] = log.log,
+    ) -> None:
+        """`changed`: called with each feed that goes by a list in which something is new. `rng`: 0.0 to 1.0. `tell`: takes a
+        level of `logging` and what there is to say."""
         self.listings: dict[ListAddress, Listing] = {}
         self._clock = clock
         self._changed = changed
+        self._tell = tell
         self._rng = rng or random.SystemRandom().random
         self._wanted: dict[Key, dict[ListAddress, bool]] = {}
         """By feed: the lists that it goes by, and whether with volumes."""
@@ -94,40 +98,13 @@ class Lists:
             failures = self._failures[address] = self._failures.get(address, 0) + 1
             if failures == 1:
                 kept = "the last one stays" if address in self.listings else "symbols are taken as they are"
-                log.warning("no instrument list, %s, and it is asked for again: %s", kept, error)
+                self._tell(logging.WARNING, f"no instrument list, {kept}, and it is asked for again: {error}")
             bound_s = min(FRESH_S, FIRST_WAIT_S * 2 ** min(failures, 8))
             self._due_s[address, volumes] = self._clock.monotonic() + bound_s * (0.5 + self._rng() / 2)
             return False
         if self._failures.pop(address, 0):
-            log.info("the instrument list of %s %s is at hand again", address.exchange, address.market)
+            self._tell(logging.INFO, f"the instrument list of {address.exchange} {address.market} is at hand again")
         self._due_s[address, volumes] = self._clock.monotonic() + FRESH_S
         changed = self.listings.get(address) != found
         self.listings[address] = found
         return changed
-
-
-async def ask(address: ListAddress, volumes: bool) -> Listing:
-    """An exchange's list, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`."""
-    market = catalogue.market(address.exchange, address.market)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
-        url = address.rest + market.instruments.calls[0].path
-        listed = listing.listed(market, url, await _body(session, url))
-        if not volumes or not market.instruments.volumes_calls:
-            return Listing.of(listed)
-        url = address.rest + market.instruments.volumes_calls[0].path
-        try:
-            return Listing.of(listed, listing.volumes(market, url, await _body(session, url)))
-        except InstrumentsError:
-            return Listing.of(listed)  # chosen by name then: an order all the same
-
-
-async def _body(session: aiohttp.ClientSession, url: str) -> bytes:
-    try:
-        async with session.get(url) as answer:
-            if answer.status != 200:
-                raise InstrumentsError(f"{url}: answered {answer.status}")
-            return await answer.read()
-    except TimeoutError:
-        raise InstrumentsError(f"{url}: no answer within {TIMEOUT_S:g} s") from None
-    except aiohttp.ClientError as error:
-        raise InstrumentsError(f"{url}: {error}") from None

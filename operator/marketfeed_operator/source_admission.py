@@ -9,6 +9,7 @@ from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Limit, Market
 from marketfeed.resource import SYMBOLS_OF_A_SOURCE
 from marketfeed.source_rules import APART, SYMBOL_BYTES
+from marketfeed.symbol_rules import linear_in_usd
 from marketfeed_operator.cel import CODE, LIST, RULES, exactly_one, items, rule, texts
 from marketfeed_operator.schema import Schema
 
@@ -22,7 +23,7 @@ def source() -> dict[str, Schema]:
     names = dict.fromkeys(market.name for market in markets)
     rules = [
         exactly_one("symbols", "symbolSelector"),
-        *_symbols_of_markets(),
+        *_symbols_of_markets(markets),
         rule(
             "!has(self.proxy) || !has(self.proxy.url) || !self.proxy.url.matches('(?i)^socks') "
             "|| (has(self.transport) && self.transport == 'websockets')",
@@ -49,19 +50,28 @@ def source() -> dict[str, Schema]:
     }
 
 
-def _symbols_of_markets() -> Iterator[Schema]:
-    """As `marketfeed.symbols.misfit` has it."""
+def _symbols_of_markets(markets: Iterable[Market]) -> Iterator[Schema]:
+    """As `marketfeed.symbol_rules` has it."""
     contract = "-.+-(PERP|[0-9]{6})$"
-    for market, none_is, told in (
-        ("spot", f"s.matches('{contract}')", "names a derivative, and its market is spot; write BASE-QUOTE"),
-        ("linear", f"!s.matches('{contract}')", "names a spot symbol; write BASE-QUOTE-PERP or BASE-QUOTE-yymmdd"),
-        ("inverse", f"!s.matches('{contract}')", "names a spot symbol; write BASE-USD-PERP or BASE-USD-yymmdd"),
-        ("linear", "s.contains('-USD-')", "names a contract quoted in USD, and its market is linear; write another quote"),
-        ("inverse", "!s.contains('-USD-')", "names a contract that is not quoted in USD, and its market is inverse; write USD"),
+    without_usd = sorted({m.exchange for m in markets if m.name == "linear" and not linear_in_usd(m)})
+    for condition, none_is, told in (
+        ("self.market == 'spot'", f"s.matches('{contract}')", "a derivative, and its market is spot; write BASE-QUOTE"),
+        ("self.market == 'linear'", f"!s.matches('{contract}')", "a spot symbol; write BASE-QUOTE-PERP or BASE-QUOTE-yymmdd"),
+        ("self.market == 'inverse'", f"!s.matches('{contract}')", "a spot symbol; write BASE-USD-PERP or BASE-USD-yymmdd"),
+        (
+            f"self.market == 'linear' && self.exchange in {texts(without_usd)}",
+            "s.contains('-USD-')",
+            "a contract quoted in USD, and its market is linear; write another quote",
+        ),
+        (
+            "self.market == 'inverse'",
+            "!s.contains('-USD-')",
+            "a contract that is not quoted in USD, and its market is inverse; write BASE-USD-PERP or BASE-USD-yymmdd",
+        ),
     ):
         yield rule(
-            f"self.market != '{market}' || !has(self.symbols) || !self.symbols.exists(s, {none_is})",
-            f"{told}, or choose a market that has it",
+            f"!({condition}) || !has(self.symbols) || !self.symbols.exists(s, {none_is})",
+            f"names {told}, or choose a market that has it",
         )
 
 

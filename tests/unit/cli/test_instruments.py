@@ -1,153 +1,130 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from decimal import Decimal
+import json
+from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
-from aiohttp import web
-from redis_server import free_port
+from rest_server import rest_server
+from typer.testing import CliRunner, Result
 
-from marketfeed.listing import InstrumentsError
-from marketfeed.selection import ListAddress
-from marketfeed.validation import parse
-from marketfeed_cli import instruments
-from marketfeed_cli.instruments import ask
-from marketfeed_cli.lists import Lists
-
-ROW = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": []}
-INFO = orjson.dumps({"symbols": [ROW]})
+from marketfeed_cli.app import app
 
 
-class Rest:
-    """An exchange's REST server that answers as it is told."""
-
-    def __init__(self, port: int) -> None:
-        self.address = ListAddress("binance", "spot", f"http://127.0.0.1:{port}")
-        self.answers: dict[str, tuple[int, bytes]] = {"/api/v3/exchangeInfo": (200, INFO)}
-        self.asked: list[str] = []
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path_qs)
-        status, body = self.answers.get(request.path, (404, b""))
-        return web.Response(status=status, body=body)
-
-    def feed(self, **selector: Any) -> Any:
-        chosen = {"symbolSelector": selector} if selector else {"symbols": ["BTC-USDT"]}
-        source = {"exchange": "binance", "market": "spot", "channels": ["trades"], "endpoint": {"rest": self.address.rest}}
-        spec = {"sources": [{**source, **chosen}], "publishers": {"grpc": {}}}
-        metadata = {"name": "feed"}
-        return parse({"apiVersion": "marketfeed.dev/v1alpha1", "kind": "MarketFeed", "metadata": metadata, "spec": spec})
+def row(native: str, quote: str = "USDT", **fields: Any) -> dict[str, Any]:
+    """A swap, as OKX lists it."""
+    usual = {
+        "instId": native,
+        "instType": "SWAP",
+        "uly": f"{native.partition('-')[0]}-{quote}",
+        "settleCcy": quote,
+        "ctType": "linear",
+        "ctVal": "0.01",
+        "ctMult": "1",
+        "ctValCcy": native.partition("-")[0],
+        "tickSz": "0.1",
+        "lotSz": "0.01",
+        "state": "live",
+        "expTime": "",
+    }
+    return {**usual, **fields}
 
 
-@pytest.fixture
-async def rest() -> AsyncIterator[Rest]:
-    rest, app = Rest(port := free_port()), web.Application()
-    app.router.add_get("/{path:.*}", rest.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield rest
-    await runner.cleanup()
+SWAPS = [
+    row("ETH-USDT-SWAP"),
+    row("BTC-USDT-SWAP"),
+    row("BTC-USDC-SWAP", "USDC"),
+    row("OLD-USDT-SWAP", state="suspend"),
+    row("BTC-USD-SWAP", "BTC", ctType="inverse", uly="BTC-USD"),
+]
+DATED = [row("BTC-USDT-261225", instType="FUTURES", expTime="1798185600000")]
+PATH = "/api/v5/public/instruments?instType="
 
 
-def make_due(lists: Lists) -> None:
-    lists._due_s.clear()
+def body(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"code": "0", "msg": "", "data": rows}
 
 
-async def test_a_list_is_asked_for_at_the_market_s_path(rest: Rest) -> None:
-    listing = await ask(rest.address, volumes=False)
-    assert list(listing.instruments) == ["BTC-USDT"]
-    assert rest.asked == ["/api/v3/exchangeInfo"]
+@pytest.fixture(scope="module")
+def rest() -> Iterator[str]:
+    with rest_server({f"{PATH}SWAP": body(SWAPS), f"{PATH}FUTURES": body(DATED)}) as url:
+        yield url
 
 
-async def test_volumes_come_with_it_where_they_are_wanted(rest: Rest) -> None:
-    rest.answers["/api/v3/ticker/24hr"] = (200, b'[{"symbol": "BTCUSDT", "quoteVolume": "12.50"}]')
-    assert (await ask(rest.address, volumes=True)).volumes == {"BTCUSDT": Decimal("12.50")}
+def ask(*options: str, exchange: str = "okx", market: str = "linear") -> Result:
+    return CliRunner().invoke(app, ["instruments", "--exchange", exchange, "--market", market, *options])
+
+
+def symbols(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.stderr
+    return [listed["symbol"] for listed in json.loads(result.stdout)]
+
+
+def test_json_is_all_that_is_printed_of_all_calls_by_symbol(rest: str) -> None:
+    result = ask("--rest", rest, "-o", "json")
+    assert symbols(result) == ["BTC-USDC-PERP", "BTC-USDT-261225", "BTC-USDT-PERP", "ETH-USDT-PERP", "OLD-USDT-PERP"]
+    assert result.stderr == ""
+    assert json.loads(result.stdout)[1] == {
+        "symbol": "BTC-USDT-261225",
+        "native": "BTC-USDT-261225",
+        "base": "BTC",
+        "quote": "USDT",
+        "status": "live",
+        "trading": True,
+        "tick_size": "0.1",
+        "lot_size": "0.01",
+        "contract_size": "0.01",
+        "contract_currency": "BTC",
+        "expiry": 1798185600000000000,
+    }
+
+
+def test_what_is_asked_for_is_all_that_is_listed(rest: str) -> None:
+    def found(*options: str) -> list[str]:
+        return symbols(ask("--rest", rest, "-o", "json", *options))
+
+    assert found("--status", "suspend") == ["OLD-USDT-PERP"]
+    assert found("--status", "trading", "--quote", "usdc") == ["BTC-USDC-PERP"]
+    assert found("--symbol", "BTC-USDT-*", "--symbol", "ETH-*") == ["BTC-USDT-261225", "BTC-USDT-PERP", "ETH-USDT-PERP"]
+    assert found("--quote", "EUR") == []
+
+
+def test_the_table_has_a_line_for_each_and_is_not_cut(rest: str) -> None:
+    result = ask("--rest", rest)
+    head, *lines = result.stdout.splitlines()
+    assert head.split() == ["SYMBOL", "NATIVE", "STATUS", "TICK", "LOT", "CONTRACT", "EXPIRY"]
+    assert lines[1].split() == [
+        "BTC-USDT-261225",
+        "BTC-USDT-261225",
+        "live",
+        "0.1",
+        "0.01",
+        "0.01",
+        "BTC",
+        "2026-12-25",
+        "08:00Z",
+    ]
+    assert len(lines) == 5
+    assert result.stderr == "5 of 5 instruments of okx linear\n"
+
+
+def test_a_list_that_cannot_be_had_is_one_sentence_and_no_output(rest: str) -> None:
+    result = ask("--rest", rest, market="spot")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{rest}{PATH}SPOT: answered 404\n"
 
 
 @pytest.mark.parametrize(
-    "answer", [(404, b""), (200, b"[{}]"), (200, b"no JSON"), (200, b'[{"symbol": "A", "quoteVolume": "x"}]')]
-)
-async def test_without_volumes_the_list_is_a_list_all_the_same(rest: Rest, answer: tuple[int, bytes]) -> None:
-    rest.answers["/api/v3/ticker/24hr"] = answer
-    listing = await ask(rest.address, volumes=True)
-    assert list(listing.instruments) == ["BTC-USDT"]
-    assert listing.volumes == {}
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
+    ("options", "exchange", "market", "words"),
     [
-        ((404, b""), "answered 404"),
-        ((200, b"<html>"), "answered no JSON"),
-        ((200, b"{}"), "is no instrument list"),
-        ((200, b'{"symbols": []}'), "lists no instrument"),
+        ([], "okex", "spot", "unknown exchange 'okex'; there are binance, bybit, kraken, okx"),
+        ([], "kraken", "linear", "its documented futures feed ends on 2027-03-01"),
+        (["--rest", "ws://h"], "okx", "spot", "--rest ws://h: has the scheme 'ws'"),
+        (["--rest", "http://h/?a=b"], "okx", "spot", "has a query"),
     ],
 )
-async def test_what_is_no_list_is_told(rest: Rest, answer: tuple[int, bytes], words: str) -> None:
-    rest.answers["/api/v3/exchangeInfo"] = answer
-    with pytest.raises(InstrumentsError, match=words):
-        await ask(rest.address, volumes=False)
-
-
-async def test_an_exchange_that_is_away_is_told() -> None:
-    with pytest.raises(InstrumentsError, match="Cannot connect"):
-        await ask(ListAddress("binance", "spot", f"http://127.0.0.1:{free_port()}"), volumes=False)
-
-
-async def test_a_list_that_cannot_be_had_is_told_once_and_asked_for_again(rest: Rest) -> None:
-    said: list[str] = []
-    lists, feed = Lists(said.append), rest.feed()
-    rest.answers["/api/v3/exchangeInfo"] = (404, b"")
-    assert not await lists.refresh(feed)
-    assert 0 < lists.next_s(feed) <= 10
-    make_due(lists)
-    assert not await lists.refresh(feed)
-    (line,) = said
-    assert line.startswith("warning: no instrument list, symbols are taken as they are")
-    rest.answers["/api/v3/exchangeInfo"] = (200, INFO)
-    make_due(lists)
-    assert await lists.refresh(feed)
-    assert said[1:] == ["the instrument list of binance spot is at hand again"]
-    assert list(lists.listings[rest.address].instruments) == ["BTC-USDT"]
-
-
-async def test_a_list_that_was_had_is_not_asked_for_until_it_is_due_and_no_news_is_no_change(rest: Rest) -> None:
-    lists, feed = Lists(lambda said: None), rest.feed()
-    assert await lists.refresh(feed)
-    assert not await lists.refresh(feed)
-    assert len(rest.asked) == 1
-    assert lists.next_s(feed) > 100
-    make_due(lists)
-    assert not await lists.refresh(feed)
-    assert len(rest.asked) == 2
-
-
-async def test_a_selector_that_begins_to_go_by_volume_does_not_wait(rest: Rest) -> None:
-    rest.answers["/api/v3/ticker/24hr"] = (200, b'[{"symbol": "BTCUSDT", "quoteVolume": "1"}]')
-    lists = Lists(lambda said: None)
-    await lists.refresh(rest.feed(quote=["USDT"]))
-    assert await lists.refresh(rest.feed(quote=["USDT"], limit=5))
-    assert lists.listings[rest.address].volumes == {"BTCUSDT": Decimal(1)}
-
-
-def test_sources_of_one_address_share_a_list() -> None:
-    source = {"exchange": "binance", "market": "spot", "channels": ["trades"]}
-    feed = parse(
-        {
-            "apiVersion": "marketfeed.dev/v1alpha1",
-            "kind": "MarketFeed",
-            "metadata": {"name": "feed"},
-            "spec": {
-                "sources": [
-                    {**source, "symbols": ["A-B"]},
-                    {**source, "symbols": ["C-D"], "endpoint": {"rest": "https://api.binance.com/"}},
-                    {**source, "symbols": ["E-F"], "endpoint": {"rest": "http://localhost:1"}},
-                ],
-                "publishers": {"grpc": {}},
-            },
-        }
-    )
-    assert [address.rest for address in instruments.addresses(feed)] == ["https://api.binance.com", "http://localhost:1"]
+def test_wrong_usage_is_told(options: list[str], exchange: str, market: str, words: str) -> None:
+    result = ask(*options, exchange=exchange, market=market)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -120,6 +120,7 @@ ACCEPTED: dict[str, tuple[str, Any]] = {
     "apart endpoints of OKX": (SOURCE, okx(endpoint={"wsBusiness": "wss://h", "wsPublic": "ws://h"})),
     "one endpoint for all that are apart": (SOURCE, okx(endpoint={"ws": "wss://h"})),
     "contracts of a linear market": (SOURCE, linear(symbols=["BTC-USDT-PERP", "BTC-USDC-PERP", "BTC-USDT-261225"])),
+    "linear contracts of OKX that are margined in dollars": (SOURCE, okx(market="linear", symbols=["BTC-USD-PERP"])),
     "contracts of an inverse market": (SOURCE, linear(market="inverse", symbols=["BTC-USD-PERP", "BTC-USD-261225"])),
     "deepest book": (SOURCE, okx(channels=["book"], bookDepth=400)),
     "limits at the ceiling": (

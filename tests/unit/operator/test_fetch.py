@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from aiohttp import web
+from redis_server import free_port
+
+from marketfeed.listing import InstrumentsError
+from marketfeed.selection import ListAddress
+from marketfeed_operator import fetch
+from marketfeed_operator.fetch import ask
+
+ROW = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": []}
+
+
+class Rest:
+    """An exchange's REST server that answers as it is told."""
+
+    def __init__(self, port: int) -> None:
+        self.address = ListAddress("binance", "spot", f"http://127.0.0.1:{port}")
+        self.answer_with = web.Response(body=orjson.dumps({"symbols": [ROW]}))
+        self.asked: list[str] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path_qs)
+        return self.answer_with
+
+
+@pytest.fixture
+async def rest() -> AsyncIterator[Rest]:
+    rest, app = Rest(port := free_port()), web.Application()
+    app.router.add_get("/{path:.*}", rest.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield rest
+    await runner.cleanup()
+
+
+async def test_a_list_is_asked_for_at_the_market_s_path(rest: Rest) -> None:
+    listing = await ask(rest.address, volumes=False)
+    assert list(listing.instruments) == ["BTC-USDT"]
+    assert rest.asked == ["/api/v3/exchangeInfo"]
+
+
+@pytest.mark.parametrize("status", [404, 301, 500])
+async def test_any_other_answer_is_told(rest: Rest, status: int) -> None:
+    rest.answer_with = web.Response(status=status, headers={"Location": "/elsewhere"})
+    with pytest.raises(InstrumentsError, match=f"/api/v3/exchangeInfo: answered {status}"):
+        await ask(rest.address, volumes=False)
+    assert len(rest.asked) == 1
+
+
+async def test_an_answer_without_end_is_not_kept(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "MOST_BYTES", 1 << 20)
+    rest.answer_with = web.Response(body=bytes((1 << 20) + 1))
+    with pytest.raises(InstrumentsError, match="longer than 1 MiB"):
+        await ask(rest.address, volumes=False)
+
+
+async def test_an_exchange_that_is_away_is_told() -> None:
+    with pytest.raises(InstrumentsError, match="Cannot connect"):
+        await ask(ListAddress("binance", "spot", f"http://127.0.0.1:{free_port()}"), volumes=False)
