@@ -75,15 +75,26 @@ class NotData:
 class Normalizer:
     """One market's declarations, ready to run."""
 
-    def __init__(self, market: Market, names: Names, merge: bool = False, followers: Followers = lambda index: ()) -> None:
-        """`merge`: what a delta leaves out is filled in with its last value; else it is null."""
+    def __init__(
+        self,
+        market: Market,
+        names: Names,
+        merge: bool = False,
+        followers: Followers = lambda index: (),
+        depth: int | None = None,
+    ) -> None:
+        """`merge`: what a delta leaves out is filled in with its last value; else it is null.
+
+        `depth`: levels a side of a book that the exchange cuts without telling: its snapshots tell it.
+        """
         self.market = market
         self.names = names
         self.merge = merge
+        self.depth = depth
         self._followers = followers
         self._pong = None if market.heartbeat.answer is None else market.heartbeat.answer.encode()
         self._topic = tuple(Path(path) for path in market.wire.topic)
-        self._readers = [Declared(number, message, market) for number, message in enumerate(market.wire.messages)]
+        self._readers = [Declared(number, message, market, depth) for number, message in enumerate(market.wire.messages)]
         self._bodies: dict[int, Declared] = {}
         """Of declarations that no topic leads to, by identity; each keeps its own alive."""
         self._routes: dict[str, Routes] = {}
@@ -91,7 +102,7 @@ class Normalizer:
 
     def decode(self, frame: bytes) -> Data | Ignored | NotData:
         """One message. Raises `Malformed`."""
-        if frame == self._pong:
+        if self._pong is not None and frame.strip() == self._pong:
             return NotData(self.market.heartbeat.answer)
         message = _parse(frame)
         topic = self._topic_of(message)
@@ -124,7 +135,7 @@ class Normalizer:
 
     def body(self, declared: Message, symbol: str, content: bytes) -> list[Row]:
         """The events of an answer over REST about one symbol, in its order. Raises `Malformed`."""
-        read = self._bodies.setdefault(id(declared), Declared(-1, declared, self.market))
+        read = self._bodies.setdefault(id(declared), Declared(-1, declared, self.market, self.depth))
         rows = []
         for record, around in records(_parse(content), read.at):
             if read.when is not None and grammar.is_zero(grammar.decimal(read.when.need(record, around))):

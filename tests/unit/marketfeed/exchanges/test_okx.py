@@ -137,9 +137,9 @@ def test_any_message_is_answered_or_unknown(body: Any) -> None:
     assert told is None or isinstance(told.kind, ControlKind)
 
 
-def test_the_pong_is_a_text_and_no_json() -> None:
-    engine = Normalizer(SPOT, SPOT.symbol)
-    told = engine.decode(b"pong")
+@pytest.mark.parametrize("frame", [b"pong", b"pong\n"])
+def test_the_pong_is_a_text_and_no_json(frame: bytes) -> None:
+    told = Normalizer(SPOT, SPOT.symbol).decode(frame)
     assert isinstance(told, NotData)
     assert SPOT.control(told.body) == Control(ControlKind.ALIVE)
 
