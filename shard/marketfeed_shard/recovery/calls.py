@@ -103,9 +103,9 @@ class Calls:
         if self._sent.pop(number, None) is not None:
             self._rest.cancel(number)
 
-    def waiting(self, purpose: Purpose) -> int:
-        """Calls of this purpose that have not gone out."""
-        return sum(wish.purpose is purpose for wish in self._waiting.values())
+    def waits(self, number: int) -> bool:
+        """Whether a call has not gone out yet."""
+        return number in self._waiting
 
     def promises(self, purpose: Purpose, weight: int, within_s: float, now_s: float) -> bool:
         """Whether a call would go out that soon, after those that wait and are as urgent."""
