@@ -9,23 +9,29 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from marketfeed.clock import Clock
-from marketfeed_simulator.exchange import Exchange, Session, Source
+from marketfeed_simulator.exchange import Exchange, Source
 from marketfeed_simulator.faults import Faults
-from marketfeed_simulator.limits import AddressLimits
+from marketfeed_simulator.limits import AddressLimits, Refusal
+from marketfeed_simulator.session import Session
 
 _NOT_FOUND = '{"code":404,"msg":"there is nothing at this path"}'
-_BANNED = frozenset({418, 429})
 
 
 class Admission:
     """The door of one exchange."""
 
     def __init__(
-        self, exchange: Exchange, source: Source, faults: Faults, clock: Clock, on_violation: Callable[[str, str], None]
+        self,
+        exchange: Exchange,
+        source: Source,
+        faults: Faults,
+        clock: Clock,
+        alive: Callable[[str], int],
+        on_violation: Callable[[str, str], None],
     ) -> None:
-        """`on_violation`: (rule, detail) of a limit that was broken here."""
+        """`alive`: how many connections of an address are open. `on_violation`: (rule, detail) of a limit that was broken."""
         self._exchange, self._source, self._faults, self._clock = exchange, source, faults, clock
-        self._on_violation = on_violation
+        self._alive, self._on_violation = alive, on_violation
         self._addresses: dict[str, AddressLimits] = {}
 
     def judge(self, address: str, path: str, query: Mapping[str, str]) -> Session | Response | None:
@@ -33,25 +39,32 @@ class Admission:
         refusal = self._faults.refusal()
         if refusal is not None:
             status, seconds = refusal
-            if status in _BANNED:
+            if status in {self._exchange.limits.refused_status, self._exchange.limits.banned_status}:
                 self._on_violation("banned", path)
             return None if status is None else self._refused(status, seconds)
         limits = self._addresses.setdefault(address, AddressLimits(self._exchange.limits))
-        now_s = self._clock.monotonic()
         session = self._exchange.open(path, query)
-        if session is not None:
-            refused = limits.connect(now_s)
-        else:
-            reply = self._exchange.http(path, query, self._source)
-            if reply is None:
-                return response(404, _NOT_FOUND)
-            refused = limits.call(reply.weight, now_s)
-            if refused is None:
-                return response(reply.status, reply.body)
-        if refused is None:
-            return session
-        self._on_violation(refused.rule, path)
-        return self._refused(refused.status, refused.retry_after_s)
+        if session is None:
+            return self._call(limits, path, query)
+        broken = limits.connect(self._clock.monotonic(), self._alive(address))
+        return session if broken is None else self._broken(broken, path)
+
+    def _call(self, limits: AddressLimits, path: str, query: Mapping[str, str]) -> Response:
+        """A REST call."""
+        reply = self._exchange.http(path, query, self._source, self._clock.time_ns() // 1_000_000)
+        if reply is None:
+            return response(404, _NOT_FOUND)
+        broken = limits.call(reply.weight, self._clock.monotonic(), reply.budget)
+        if broken is not None:
+            return self._broken(broken, path)
+        status = self._faults.rest_refusal()
+        if status is not None:
+            return self._refused(status, float("inf"))
+        return response(reply.status, self._faults.rest_body(reply.body))
+
+    def _broken(self, refusal: Refusal, path: str) -> Response:
+        self._on_violation(refusal.rule, path)
+        return self._refused(refusal.status, refusal.retry_after_s)
 
     def _refused(self, status: int, seconds: float) -> Response:
         endless = seconds == float("inf")

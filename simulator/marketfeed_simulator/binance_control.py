@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from marketfeed_simulator.exchange import Answer, Session
+from marketfeed_simulator.session import Answer, Hearing, Session
 
 ErrorForm = Literal["flat", "wrapped"]
 METHODS: Final = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 LONGEST_ID: Final = 36
 TOO_MANY_STREAMS: Final = (1008, "Invalid request")
+TOO_MANY_REQUESTS: Final = (1008, "Too many requests")
 _method = re.compile(r'"method"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -38,17 +38,17 @@ class Control:
     streams_per_connection: int
     errors: ErrorForm = "flat"
 
-    def receive(self, session: Session, text: str, refusal: Callable[[], str | None]) -> Answer:
+    def receive(self, session: Session, text: str, hearing: Hearing) -> Answer:
         """See `Exchange.receive`."""
         number: Any = None
         try:
             body = _parse(text)
             number = body["id"]
-            return self._act(session, body, number, refusal)
+            return self._act(session, body, number, hearing)
         except _InvalidError as invalid:
             return Answer((self._error(invalid, number),))
 
-    def _act(self, session: Session, body: dict[str, Any], number: Any, refusal: Callable[[], str | None]) -> Answer:
+    def _act(self, session: Session, body: dict[str, Any], number: Any, hearing: Hearing) -> Answer:
         method, params = body["method"], body.get("params", [])
         if not isinstance(params, list):
             raise _InvalidError(2, "Invalid request: params must be an array")
@@ -64,13 +64,15 @@ class Control:
             for topic in params:
                 session.topics.pop(topic, None)
             return _result(None, number)
-        reason = refusal()
+        if not hearing.granted():
+            return Answer(close=TOO_MANY_REQUESTS)
+        reason = hearing.refusal()
         if reason is not None:
             raise _InvalidError(2, reason)
         wanted = session.topics | dict.fromkeys(params)
         if len(wanted) > self.streams_per_connection:
             error = {"error": {"code": 4, "msg": "Too many subscriptions"}, "id": number}
-            return Answer((_dumps(error),), TOO_MANY_STREAMS, f"{len(wanted)} streams on one connection")
+            return Answer((_dumps(error),), TOO_MANY_STREAMS, violation=f"{len(wanted)} streams on one connection")
         session.topics = wanted
         return _result(None, number)
 

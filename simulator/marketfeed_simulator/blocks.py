@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from marketfeed_simulator.exchange import Exchange, Feed, Session
+from marketfeed_simulator.exchange import Exchange
+from marketfeed_simulator.feeds import Feed
 from marketfeed_simulator.framing import text_header
 from marketfeed_simulator.market import Market
-from marketfeed_simulator.symbol import BLOCK, UPDATES, Ids
+from marketfeed_simulator.session import Session
+from marketfeed_simulator.symbol import BLOCK, UPDATES, Ids, Symbol
 
 GROUP = 100
 """Streams of one block."""
@@ -37,7 +39,7 @@ class Blocks:
 
     def __init__(self, exchange: Exchange, market: Market, session: Session, feeds: dict[str, Feed]) -> None:
         self._exchange, self._market, self._session = exchange, market, session
-        by_symbol = sorted(feeds.items(), key=lambda item: item[1].symbol)
+        by_symbol = sorted(feeds.items(), key=lambda item: item[1].symbol or 0)
         self._groups = [by_symbol[at : at + GROUP] for at in range(0, len(by_symbol), GROUP)]
         self._layouts: list[dict[int, _Layout]] = [{} for _ in self._groups]
 
@@ -51,7 +53,7 @@ class Blocks:
     def block(self, group: int, first: int, now_ms: int) -> bytes:
         """One group's frames of the ten steps from `first`, a multiple of ten."""
         holes = [b"%d" % now_ms]
-        for at in dict.fromkeys(feed.symbol for _, feed in self._groups[group]):
+        for at in self._places(group):
             symbol = self._market.symbol(at)
             numbers = symbol.trade_id(first), symbol.update_id(first), symbol.aggregate_id(first)
             holes += [b"%d" % (n // d) for n, d in zip(numbers, _DIVISORS.values(), strict=True)]
@@ -64,15 +66,20 @@ class Blocks:
         layout.pool[: len(holes)] = holes
         return b"".join(layout.pick(layout.pool))
 
+    def _places(self, group: int) -> list[int]:
+        """Symbols of a group, in its order."""
+        return list(dict.fromkeys(feed.symbol for _, feed in self._groups[group] if feed.symbol is not None))
+
     def _lay_out(self, group: int, first: int, widths: list[int]) -> _Layout:
         pool: list[bytes] = [b""] * len(widths)
         order: list[int] = []
         piece = bytearray()
-        places = {at: 1 + 3 * n for n, at in enumerate(dict.fromkeys(feed.symbol for _, feed in self._groups[group]))}
+        places = {at: 1 + 3 * n for n, at in enumerate(self._places(group))}
         for step in range(first, first + BLOCK):
             for topic, feed in self._groups[group]:
+                assert feed.symbol is not None
                 holes = {_NOW: 0} | {hole: places[feed.symbol] + n for n, hole in enumerate(_DIVISORS)}
-                parts = _holes.split(self._text(topic, feed, step))
+                parts = _holes.split(self._text(topic, feed.kind, self._market.symbol(feed.symbol), step))
                 length = sum(widths[holes[part]] if part in holes else len(part.encode()) for part in parts)
                 piece += text_header(length)
                 for part in parts:
@@ -87,9 +94,10 @@ class Blocks:
         pick: Any = itemgetter(*order) if len(order) > 1 else lambda pool: pool[-1:]
         return _Layout(pool, pick, widths)
 
-    def _text(self, topic: str, feed: Feed, step: int) -> str:
+    def _text(self, topic: str, kind: str, symbol: Symbol, step: int) -> str:
         """A message with holes in it."""
-        symbol = self._market.symbol(feed.symbol)
         trade, update, aggregate = symbol.ids(step)
         ids = Ids(_TRADE + trade[-1], _UPDATE + update[-2:], _AGGREGATE + aggregate[-1])
-        return self._exchange.envelope(self._session, topic, self._exchange.live(feed.kind, symbol, step, ids, _NOW))
+        payload = self._exchange.live(kind, symbol, step, ids, _NOW)
+        assert payload is not None, "only kinds that tell of every step are made by the block"
+        return self._exchange.envelope(self._session, topic, payload)

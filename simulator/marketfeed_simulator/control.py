@@ -1,6 +1,7 @@
 """The simulator's own HTTP paths, for a test that runs it as a process: `/sim/state`, `/sim/stall?connection=1` and so on.
 
-A command's name and parameters are those of the methods of `Faults` and `Simulator`; the HTTP method is not looked at.
+A command's name and parameters are those of the methods of `Faults`, `Simulator`, `Board` and `Truth`; the HTTP method is not
+looked at.
 Answers are JSON: `{"result": …}`, or status 400 and `{"error": …}`.
 """
 
@@ -11,15 +12,26 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, get_args
 
-from marketfeed_simulator.exchange import Session
-from marketfeed_simulator.faults import Corruption, Faults
+from marketfeed_simulator.board import Board
+from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.limits import Violation
 from marketfeed_simulator.pumps import MarketPump
 from marketfeed_simulator.replay import ReplayPump
+from marketfeed_simulator.session import Session
+from marketfeed_simulator.tampering import Corruption
+from marketfeed_simulator.truth import Truth
 
 PREFIX: Final = "/sim/"
-_ON_FAULTS: Final = tuple("stall freeze slow silence gap duplicate reorder corrupt reject_subscribes refuse ban clear".split())
-_ON_SIMULATOR: Final = ("pause", "resume", "emit", "set_rate", "cut", "expire", "announce_shutdown")
+_COMMANDS: Final = {
+    "faults": tuple(
+        "stall freeze slow silence gap duplicate reorder corrupt reject_subscribes reject_pace rest_slow rest_refuse "
+        "rest_error refuse ban clear".split()
+    ),
+    "self": tuple("pause resume emit tell skip set_rate cut expire announce_shutdown maintenance reset_numbers".split()),
+    "board": ("list", "delist", "status"),
+    "truth": ("trades", "book", "last_step"),
+}
+"""Where a command is found → its names."""
 
 
 class Commanded(Protocol):
@@ -27,6 +39,8 @@ class Commanded(Protocol):
 
     faults: Faults
     pump: MarketPump | ReplayPump
+    board: Board | None
+    truth: Truth | None
 
     @property
     def connections(self) -> Mapping[int, Session]:
@@ -63,16 +77,19 @@ async def act(simulator: Commanded, path: str, query: Mapping[str, str]) -> tupl
         result = command(**_arguments(command, query))
         if inspect.isawaitable(result):
             result = await result
-    except (_BadCommandError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         return 400, json.dumps({"error": str(error)})
     return 200, json.dumps({"result": result})
 
 
 def _command(simulator: Commanded, name: str) -> Callable[..., Any]:
-    owner = simulator.faults if name in _ON_FAULTS else simulator
-    if name not in (*_ON_FAULTS, *_ON_SIMULATOR):
-        known = ", ".join(("state", *_ON_FAULTS, *_ON_SIMULATOR))
+    place = next((place for place, names in _COMMANDS.items() if name in names), None)
+    if place is None:
+        known = ", ".join(("state", *(known for names in _COMMANDS.values() for known in names)))
         raise _BadCommandError(f"unknown command {name!r}; there are {known}")
+    owner = simulator if place == "self" else getattr(simulator, place)
+    if owner is None:
+        raise _BadCommandError(f"{name}: a replay has no market of its own")
     command: Callable[..., Any] = getattr(owner, name)
     return command
 

@@ -1,38 +1,29 @@
 """What an exchange is to the server: one object of this form per exchange and market, without I/O.
 
 The server knows sockets, clocks and faults; what a client's text means, what goes over the wire and what REST answers is
-said here.
+said here. A market is a file (or several, `okx.py`, `okx_rest.py`) with a subclass of `Exchange`, and a line in `catalogue`.
+
+How data gets to a client:
+
+1. `receive` hears `{"op":"subscribe",…}`, puts names of its own choice into `session.topics` and returns the answers. One
+   topic is what is told to all who want it in the same words: `books:BTC-USDT`.
+2. `feed` says what a topic delivers: a message with each step of a symbol (`live`), or one when its time has come (`timed`).
+   All subscribers of a topic share one `Timer`; it begins with the first of them.
+3. `first` makes what a new subscriber alone gets, before all others of the topic: a snapshot as of what was told last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
-from marketfeed.exchanges.exchange import Window
+from marketfeed_simulator.feeds import Feed, Timer
+from marketfeed_simulator.limits import Limits
 from marketfeed_simulator.listing import Listing
+from marketfeed_simulator.session import Answer, Hearing, Session
 from marketfeed_simulator.symbol import Ids, Levels, Symbol
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the exchange allows and how long it waits. A test makes them short with `dataclasses.replace`."""
-
-    client_messages: Window
-    """On one connection, pings and pongs included."""
-    streams_per_connection: int
-    connects: Window
-    """Connection attempts of one address."""
-    rest_weight: Window
-    """Weight of the REST calls of one address."""
-    warnings: int
-    """So many refusals of an address, then it is banned."""
-    ban_s: float
-    ping_interval_s: float
-    ping_timeout_s: float
-    """Without the pong for this long the connection is cut."""
-    lifetime_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +38,8 @@ class Closings:
     """No answer to a ping."""
     lifetime: tuple[int, str]
     """It is too old."""
-
-
-@dataclass(slots=True)
-class Session:
-    """What the exchange knows of one connection."""
-
-    topics: dict[str, None] = field(default_factory=dict)
-    """Subscribed to, in that order."""
-    combined: bool = False
-    """Data comes in an envelope that names its stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What follows from a client's text; what it subscribed to is in the session."""
-
-    replies: tuple[str, ...] = ()
-    close: tuple[int, str] | None = None
-    """Code and reason, after the replies."""
-    violation: str | None = None
-    """The limit that was broken."""
+    idle: tuple[int, str] = (1006, "")
+    """Silent for too long. 1006: the socket is closed without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +48,9 @@ class HttpReply:
     body: str
     """JSON."""
     weight: int = 1
-    """Of the call, towards the limit of the address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """What a topic delivers."""
-
-    symbol: int
-    """Place in the market."""
-    kind: str
-    """The exchange's own word."""
-    every_s: float | None = None
-    """A message so often; null: one with every step."""
-    interval_s: float = 0.0
-    """Of candles."""
-    label: str = ""
-    """Of candles: their interval as the exchange writes it."""
-
-
-@dataclass(slots=True)
-class Timer:
-    """Where a feed that has a period of its own stands."""
-
-    due_s: float
-    """Monotonic."""
-    step: int
-    """The last that it told."""
-    opened_ms: int = -1
-    """Of the current candle."""
-    first_step: int = 0
-    """Of the current candle."""
+    """Of the call, towards its budget."""
+    budget: str = ""
+    """Of `Limits.rest`; one that is not there is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,64 +68,126 @@ class Source(Protocol):
     """Where the data comes from: the market, or a recording."""
 
     @property
-    def listings(self) -> list[Listing]: ...
+    def listings(self) -> Sequence[Listing]:
+        """All symbols that are listed."""
+        ...
 
     def book(self, native: str, limit: int) -> Levels | None:
         """For REST; null where there is none."""
         ...
 
+    def place(self, native: str) -> int | None:
+        """The place of a symbol in the market; null where it is not listed, and in a recording."""
+        ...
 
-class Exchange(Protocol):
-    """One market of one exchange."""
+    def symbol(self, at: int) -> Symbol:
+        """By its place."""
+        ...
 
-    @property
-    def name(self) -> str: ...
+    def last_step(self, at: int) -> int:
+        """The last step that a symbol has made."""
+        ...
 
-    @property
-    def market(self) -> str: ...
+    def time_ms(self, at: int, step: int) -> int:
+        """When a symbol made a step: the time of that trade."""
+        ...
 
-    @property
-    def limits(self) -> Limits: ...
+    def step_since(self, at: int, time_ms: int) -> int:
+        """The first step of a symbol at this time or later; it may be yet to come."""
+        ...
 
-    @property
-    def closings(self) -> Closings: ...
 
+@dataclass(frozen=True)
+class Exchange(ABC):
+    """One market of one exchange. Subclasses are frozen dataclasses that give these four a value."""
+
+    name: str
+    market: str
+    limits: Limits
+    closings: Closings
+
+    block_kinds: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of live feeds that have a message at every step, and nothing in it but the step, its ids and the time."""
+
+    # ---- connections -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
     def open(self, path: str, query: Mapping[str, str]) -> Session | None:
         """The session that a WebSocket request begins; null where the path is unknown."""
-        ...
 
-    def receive(self, session: Session, text: str, refusal: Callable[[], str | None]) -> Answer:
-        """A client's text. A new subscription asks `refusal` for the reason to refuse it, or null."""
-        ...
+    def welcome(self, session: Session, now_ms: int) -> Sequence[str]:
+        """What is said to a connection as soon as it is open."""
+        return ()
 
-    def http(self, path: str, query: Mapping[str, str], source: Source) -> HttpReply | None:
-        """A REST call; null where the path is unknown."""
-        ...
+    @abstractmethod
+    def receive(self, session: Session, text: str, hearing: Hearing) -> Answer:
+        """A client's text: it changes the session, and is answered."""
 
-    def refused(self, status: int, until_ms: int) -> str:
-        """Body of a 418 or 429."""
-        ...
+    def heartbeat(self, session: Session) -> str:
+        """What is sent after `Limits.heartbeat_s` without anything."""
+        return "{}"
+
+    def notice(self, session: Session, now_ms: int) -> str | None:
+        """The message that announces that this connection is about to be closed; null: this exchange says nothing."""
+        return None
+
+    # ---- data --------------------------------------------------------------------------------------------------------
+
+    def native(self, listing: Listing) -> str:
+        """A symbol as the exchange writes it."""
+        return listing.base + listing.quote
+
+    def listed(self, listing: Listing) -> Listing:
+        """A listing as this market has it: named, its decimals and sizes as they are here. Changed with `replace` alone."""
+        return listing.called(self.native(listing))
+
+    @abstractmethod
+    def feed(self, topic: str, index: Mapping[str, int]) -> Feed | None:
+        """What a topic delivers, with symbols by native name; null: nothing."""
+
+    def serves(self, session: Session, topic: str) -> bool:
+        """Whether this connection gets what a topic that it subscribed to delivers (Binance: not on the wrong path)."""
+        return True
+
+    def is_deep(self, topic: str) -> bool:
+        """Whether a topic counts towards `Limits.deep_books`."""
+        return False
+
+    @abstractmethod
+    def live(self, kind: str, symbol: Symbol, step: int, ids: Ids, now_ms: str) -> str | None:
+        """The payload of a feed without period, for one step; null: this step brings none (no liquidation).
+
+        Ids and time are text, put in as they are. The time is that of the step, for the trade and the message alike.
+        """
+
+    def timed(self, feed: Feed, symbol: Symbol, step: int, timer: Timer, now_ms: int) -> Sequence[str]:
+        """Payloads that are due of a feed with a period, the symbol being at this step; keeps the timer's step and all else."""
+        return ()
+
+    def first(self, feed: Feed, symbol: Symbol, step: int, timer: Timer | None, now_ms: int) -> Sequence[str]:
+        """Payloads that a new subscriber alone gets at once; of a feed with a period as of what its timer told last."""
+        return ()
 
     def envelope(self, session: Session, topic: str, payload: str) -> str:
         """Data as this session gets it."""
-        ...
+        return payload
 
-    def feed(self, topic: str, index: Mapping[str, int]) -> Feed | None:
-        """What a topic delivers, with symbols by native name; null: nothing."""
-        ...
+    def trade_id(self, symbol: Symbol, step: int) -> str:
+        """The id of a step's trade, as the exchange's documented trades stream and its REST tell it."""
+        return str(symbol.trade_id(step))
 
-    def live(self, kind: str, symbol: Symbol, step: int, ids: Ids, now_ms: str) -> str:
-        """The payload of a feed without period, for one step. Ids and time are text, put in as they are."""
-        ...
+    # ---- REST --------------------------------------------------------------------------------------------------------
 
-    def timed(self, feed: Feed, symbol: Symbol, step: int, timer: Timer, now_ms: int) -> Sequence[str]:
-        """Payloads that are due of a feed with a period, the symbol being at this step; keeps the timer's step and candle."""
-        ...
+    @abstractmethod
+    def http(self, path: str, query: Mapping[str, str], source: Source, now_ms: int) -> HttpReply | None:
+        """A REST call; null where the path is unknown."""
 
-    def shutdown_notice(self, session: Session, now_ms: int) -> str:
-        """The message that announces that this connection is about to be closed."""
-        ...
+    def refused(self, status: int, until_ms: int) -> str:
+        """Body of a call or handshake that is refused with this HTTP status; 0: for no known time."""
+        return "{}"
 
+    # ---- recordings --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
     def recorded(self, line: str) -> Recorded | None:
         """A recorded line; null for a control message, or one that names no stream. Raises `ValueError` for no JSON."""
-        ...

@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Literal
+from random import Random
 
-Corruption = Literal["truncated", "type", "decimal", "utf8"]
-"""Cut in half; a price that is an object; a price that is no number; a byte that no UTF-8 has."""
+from marketfeed_simulator.tampering import Corruption, Rule, Tampering, spoil
+
 EVERY = "*"
-_decimal = re.compile(rb':"\d+(?:\.\d+)?"')
-
-
-class Tampering(StrEnum):
-    GAP = "gap"
-    DUPLICATE = "duplicate"
-    REORDER = "reorder"
-    CORRUPT = "corrupt"
-
-
-@dataclass(slots=True)
-class _Rule:
-    """The next `left` messages that it fits."""
-
-    kind: Tampering
-    stream: str
-    connection: int | None
-    left: int
-    form: Corruption = "truncated"
-
-    def fits(self, connection: int, stream: str) -> bool:
-        return (self.connection is None or self.connection == connection) and fnmatchcase(stream, self.stream)
 
 
 class Faults:
     """What is wrong just now. A stream is a pattern (`btcusdt@*`); a connection a number, or null: all, later ones too."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], banned_status: int = 418) -> None:
+        """`banned_status`: the HTTP status that the exchange has for those whom it banned."""
         self._monotonic = monotonic
+        self._banned_status = banned_status
+        self._random = Random(0)  # noqa: S311 - which topics are refused, the same in every run
         self._stalled: set[int | None] = set()
         self._frozen: set[int | None] = set()
         self._delays: dict[int | None, float] = {}
         self._silent: list[str] = []
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self._held: dict[tuple[int, str], bytes] = {}
         self._rejections: list[str] = []
         self._refusing: tuple[int | None, float] | None = None
+        self._pace: tuple[float, int] = (0.0, 0)
+        """(share that is refused, topics or requests for which that still holds)"""
+        self._rest_refusals: list[int] = []
+        self._rest_errors = 0
+        self.rest_delay_s = 0.0
+        """REST calls are answered so much later."""
 
     @property
     def active(self) -> bool:
@@ -75,33 +59,52 @@ class Faults:
 
     def gap(self, messages: int = 1, stream: str = EVERY, connection: int | None = None) -> None:
         """Leave the next messages out, so that ids jump."""
-        self._rules.append(_Rule(Tampering.GAP, stream, connection, messages))
+        self._rules.append(Rule(Tampering.GAP, stream, connection, messages))
 
     def duplicate(self, messages: int = 1, stream: str = EVERY, connection: int | None = None) -> None:
         """Send each of the next messages twice."""
-        self._rules.append(_Rule(Tampering.DUPLICATE, stream, connection, messages))
+        self._rules.append(Rule(Tampering.DUPLICATE, stream, connection, messages))
 
     def reorder(self, messages: int = 1, stream: str = EVERY, connection: int | None = None) -> None:
         """Send each of the next messages after the one of its stream that follows it."""
-        self._rules.append(_Rule(Tampering.REORDER, stream, connection, messages))
+        self._rules.append(Rule(Tampering.REORDER, stream, connection, messages))
 
     def corrupt(
         self, messages: int = 1, stream: str = EVERY, connection: int | None = None, form: Corruption = "truncated"
     ) -> None:
         """Spoil the next messages."""
-        self._rules.append(_Rule(Tampering.CORRUPT, stream, connection, messages, form))
+        self._rules.append(Rule(Tampering.CORRUPT, stream, connection, messages, form))
 
     def reject_subscribes(self, count: int = 1, reason: str = "Invalid request") -> None:
         """Answer the next subscriptions with an error."""
         self._rejections += [reason] * count
 
+    def reject_pace(self, share: float = 0.5, count: int = 100) -> None:
+        """Of the next so many topics or requests refuse about this share for their pace, which ones by chance.
+
+        Kraken and OKX answer with their error, Binance closes with 1008; Bybit documents no such limit and refuses none.
+        """
+        self._pace = share, count
+
+    def rest_slow(self, delay_s: float) -> None:
+        """Answer REST calls so much later."""
+        self.rest_delay_s = delay_s
+
+    def rest_refuse(self, status: int = 503, calls: int = 1) -> None:
+        """Refuse the next REST calls with this HTTP status; WebSockets go on."""
+        self._rest_refusals += [status] * calls
+
+    def rest_error(self, calls: int = 1) -> None:
+        """Answer the next REST calls with a body that is cut in half."""
+        self._rest_errors += calls
+
     def refuse(self, status: int | None = 503, seconds: float = float("inf")) -> None:
         """Refuse new connections and REST calls for so long: with this HTTP status, or null, by a reset."""
         self._refusing = status, self._monotonic() + seconds
 
-    def ban(self, seconds: float = 120.0, status: int = 418) -> None:
+    def ban(self, seconds: float = 120.0, status: int | None = None) -> None:
         """Refuse whoever comes as the exchange does with those it banned, and say until when."""
-        self.refuse(status, seconds)
+        self.refuse(self._banned_status if status is None else status, seconds)
 
     def clear(self, connection: int | None = None) -> None:
         """End all of them; with a connection, what was said of this one alone."""
@@ -113,7 +116,10 @@ class Faults:
             return
         for state in (self._stalled, self._frozen, self._delays, self._silent, self._rules, self._held, self._rejections):
             state.clear()
+        self._rest_refusals.clear()
         self._refusing = None
+        self._pace = (0.0, 0)
+        self._rest_errors, self.rest_delay_s = 0, 0.0
 
     # ---- what follows ------------------------------------------------------------------------------------------------
 
@@ -129,6 +135,25 @@ class Faults:
     def rejection(self) -> str | None:
         """Why the subscription at hand is refused, or null."""
         return self._rejections.pop(0) if self._rejections else None
+
+    def grants(self) -> bool:
+        """Whether the topic or request at hand is fast enough for nobody to mind."""
+        share, count = self._pace
+        if not count:
+            return True
+        self._pace = share, count - 1
+        return self._random.random() >= share
+
+    def rest_refusal(self) -> int | None:
+        """The HTTP status with which the REST call at hand is refused, or null."""
+        return self._rest_refusals.pop(0) if self._rest_refusals else None
+
+    def rest_body(self, body: str) -> str:
+        """What the REST call at hand is answered."""
+        if not self._rest_errors:
+            return body
+        self._rest_errors -= 1
+        return body[: len(body) // 2]
 
     def refusal(self) -> tuple[int | None, float] | None:
         """How whoever comes now is refused, and for how many seconds yet; null: he is not."""
@@ -159,20 +184,7 @@ class Faults:
             case Tampering.DUPLICATE:
                 return [text, text]
             case Tampering.CORRUPT:
-                return [_spoil(text, rule.form)]
+                return [spoil(text, rule.form)]
             case Tampering.REORDER:
                 self._held[connection, stream] = text
                 return []
-
-
-def _spoil(text: bytes, form: Corruption) -> bytes:
-    half = len(text) // 2
-    match form:
-        case "truncated":
-            return text[:half]
-        case "type":
-            return _decimal.sub(b":{}", text, count=1)
-        case "decimal":
-            return _decimal.sub(b':"1.2.3"', text, count=1)
-        case "utf8":
-            return text[:half] + b"\xff" + text[half:]

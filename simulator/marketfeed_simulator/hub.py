@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from marketfeed.clock import Clock
 from marketfeed_simulator.exchange import Exchange
@@ -31,10 +31,10 @@ class Hub:
         """Those that somebody is subscribed to."""
         return list(self._subscribed)
 
-    def join(self, peer: Peer) -> None:
-        """A connection is open."""
+    def join(self, peer: Peer) -> list[str]:
+        """A connection is open; topics that it gets."""
         self.peers[peer.number] = peer
-        self.update(peer)
+        return self.update(peer)
 
     def leave(self, peer: Peer) -> None:
         """A connection is over."""
@@ -42,17 +42,21 @@ class Hub:
         self._touched.pop(peer.number, None)
         self._set(peer, [])
 
-    def update(self, peer: Peer) -> None:
-        """What a connection is subscribed to, or how it wants it, has changed."""
+    def update(self, peer: Peer) -> list[str]:
+        """What a connection is subscribed to, or how it wants it, has changed; topics that are new to it."""
         peer.blocks = None
-        self._set(peer, list(peer.session.topics))
+        before = set(self._topics.get(peer.number, ()))
+        served = [topic for topic in peer.session.topics if self._exchange.serves(peer.session, topic)]
+        self._set(peer, served)
+        return [topic for topic in served if topic not in before]
 
     def _set(self, peer: Peer, topics: list[str]) -> None:
         before = self._topics.pop(peer.number, [])
+        kept = set(topics)
         for topic in before:
             followers = self._subscribed[topic]
             del followers[peer.number]
-            if not followers and topic not in topics:
+            if not followers and topic not in kept:
                 del self._subscribed[topic]
         for topic in topics:
             self._subscribed.setdefault(topic, {})[peer.number] = peer
@@ -63,7 +67,11 @@ class Hub:
 
     def deliver(self, topic: str, payload: str) -> None:
         """One message to all who are subscribed; it leaves with the next `flush`."""
-        for peer in self._subscribed.get(topic, {}).values():
+        self.deliver_to(self._subscribed.get(topic, {}).values(), topic, payload)
+
+    def deliver_to(self, peers: Iterable[Peer], topic: str, payload: str) -> None:
+        """One message to some; it leaves with the next `flush`."""
+        for peer in peers:
             if not peer.is_open:
                 continue
             text = self._exchange.envelope(peer.session, topic, payload).encode()

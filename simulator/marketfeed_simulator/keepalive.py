@@ -16,10 +16,11 @@ class Due(Enum):
 class Keepalive:
     """A ping every `interval_s`; without the pong to one of them within `timeout_s` the connection is cut."""
 
-    def __init__(self, interval_s: float, timeout_s: float, now_s: float) -> None:
-        self._interval_s = interval_s
+    def __init__(self, interval_s: float | None, timeout_s: float, now_s: float) -> None:
+        """`interval_s` null: the server sends none."""
+        self._interval_s = float("inf") if interval_s is None else interval_s
         self._timeout_s = timeout_s
-        self._next_s = now_s + interval_s
+        self._next_s = now_s + self._interval_s
         self._waiting: dict[bytes, float] = {}
 
     def due(self, now_s: float) -> Due:

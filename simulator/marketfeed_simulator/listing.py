@@ -1,10 +1,14 @@
-"""The symbols that a simulated exchange lists: names, and how many decimals their prices and sizes have."""
+"""The symbols that a simulated exchange lists: names, terms, and how many decimals their prices and sizes have."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from marketfeed.symbols import is_symbol
 
 # Base, quote, price (whose decimals are the tick's), decimals of a size.
 _KNOWN = [
@@ -54,6 +58,14 @@ _KNOWN = [
 ]
 
 
+PERPETUAL: Final = "PERP"
+_FORMS: Final = {
+    "spot": "BTC-USDT",
+    "linear": "BTC-USDT-PERP or BTC-USDT-261225",
+    "inverse": "BTC-USD-PERP or BTC-USD-261225",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """One symbol."""
@@ -64,46 +76,87 @@ class Listing:
     """About where it trades, in ticks."""
     tick_decimals: int
     lot_decimals: int
+    term: str = ""
+    """`PERP`, or the day of expiry as yymmdd; empty: spot."""
+    native: str = ""
+    """As the exchange writes it; base and quote where nothing is said."""
+    price_places: int = 8
+    """Decimals that prices are written with, where they need fewer."""
+    size_places: int = 8
+    """And sizes."""
+    contract: str = ""
+    """What one contract is, where sizes count contracts: so much of the base, or of the quote currency where `inverse`."""
+    inverse: bool = False
+    """It is settled in the base currency."""
+    status: str = ""
+    """The exchange's own word where it is not simply traded."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "native", self.native or self.base + self.quote)
+
+    def called(self, native: str) -> Listing:
+        """The same with the exchange's name."""
+        return replace(self, native=native)
 
     @property
-    def native(self) -> str:
-        """As Binance writes it."""
-        return self.base + self.quote
+    def symbol(self) -> str:
+        """Normalised: BTC-USDT, BTC-USDT-PERP, BTC-USD-261225."""
+        return "-".join(filter(None, (self.base, self.quote, self.term)))
+
+    @property
+    def expiry_ms(self) -> int | None:
+        """Of a dated future: 08:00 UTC of its day; else null."""
+        if not self.term or self.term == PERPETUAL:
+            return None
+        day = datetime.strptime(self.term, "%y%m%d").replace(tzinfo=UTC)
+        return int((day + timedelta(hours=8)).timestamp() * 1000)
 
     @property
     def tick_size(self) -> str:
-        return decimal(1, self.tick_decimals)
+        return decimal(1, self.tick_decimals, self.price_places)
 
     @property
     def lot_size(self) -> str:
-        return decimal(1, self.lot_decimals)
+        return decimal(1, self.lot_decimals, self.size_places)
 
 
-def decimal(units: int, decimals: int) -> str:
-    """So many units of the last decimal as exact text of eight decimals, or of more where there are more."""
-    places = max(decimals, 8)
+def decimal(units: int, decimals: int, least: int = 8) -> str:
+    """So many units of the last decimal as exact text of `least` decimals, or of more where there are more."""
+    places = max(decimals, least)
     whole, rest = divmod(units * 10 ** (places - decimals), 10**places)
-    return f"{whole}.{rest:0{places}d}"
+    return f"{whole}.{rest:0{places}d}" if places else str(whole)
 
 
-def listings(count: int) -> list[Listing]:
-    """The first so many: those that everybody knows, then `SYM041USDT` and so on."""
-    known = [_known(line) for line in _KNOWN[:count]]
-    return known + [_made(f"SYM{number:03d}", "USDT") for number in range(len(known) + 1, count + 1)]
+def listings(count: int, market: str = "spot") -> list[Listing]:
+    """The first so many: those that everybody knows, then `SYM041USDT` and so on. Derivatives are perpetual."""
+    if market == "spot":
+        known = [_known(line) for line in _KNOWN[:count]]
+        return known + [_made(f"SYM{number:03d}", "USDT") for number in range(len(known) + 1, count + 1)]
+    quote = "USD" if market == "inverse" else "USDT"
+    bases = [line[0] for line in _KNOWN if line[1] == "USDT"][:count]
+    bases += [f"SYM{number:03d}" for number in range(len(bases) + 1, count + 1)]
+    return [_derivative(base, quote, PERPETUAL) for base in bases]
 
 
-def named(symbols: Iterable[str]) -> list[Listing]:
-    """Listings of these symbols, written `BTC-USDT`. Raises `ValueError` for one that is written otherwise or twice."""
+def named(symbols: Iterable[str], market: str = "spot") -> list[Listing]:
+    """Listings of these symbols, written `BTC-USDT`, of derivatives `BTC-USDT-PERP` or `BTC-USDT-261225`.
+
+    Raises `ValueError` for one that is written otherwise or twice.
+    """
     known = {tuple(line[:2]): line for line in _KNOWN}
     found: dict[str, Listing] = {}
     for symbol in symbols:
-        base, _, quote = symbol.partition("-")
-        if not base or not quote or "-" in quote:
-            raise ValueError(f"{symbol!r} is no spot symbol: write it as BTC-USDT")
+        base, quote, term = [*symbol.split("-"), "", ""][:3]
+        if (
+            not is_symbol(symbol)
+            or (market == "spot") == bool(term)
+            or (market == "inverse") != (quote == "USD" and bool(term))
+        ):
+            raise ValueError(f"{symbol!r} is no {market} symbol: write it as {_FORMS[market]}")
         if symbol in found:
             raise ValueError(f"{symbol} is named twice")
         line = known.get((base, quote))
-        found[symbol] = _known(line) if line else _made(base, quote)
+        found[symbol] = _derivative(base, quote, term) if term else _known(line) if line else _made(base, quote)
     return list(found.values())
 
 
@@ -117,3 +170,19 @@ def _made(base: str, quote: str) -> Listing:
     """Decimals and price follow from the name, so that they are the same in every run."""
     number = zlib.crc32(f"{base}-{quote}".encode())
     return Listing(base, quote, 1_000 + number % 90_000, number % 6, number % 4)
+
+
+def _derivative(base: str, quote: str, term: str) -> Listing:
+    """As its pair against USDT is; what follows the base's own currency is traded in whole contracts."""
+    line = next((line for line in _KNOWN if line[:2] == [base, "USDT"]), None)
+    pair = _known(line) if line else _made(base, "USDT")
+    inverse = quote == "USD"
+    return replace(
+        pair,
+        quote=quote,
+        native="",
+        term=term,
+        inverse=inverse,
+        contract="1" if inverse else "",
+        lot_decimals=0 if inverse else min(pair.lot_decimals, 3),
+    )

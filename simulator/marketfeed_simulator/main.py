@@ -13,7 +13,8 @@ from typing import Any
 
 import uvloop
 
-from marketfeed.exchanges import catalogue
+from marketfeed.exchanges import catalogue as product
+from marketfeed_simulator import catalogue
 from marketfeed_simulator.binance import BinanceSpot
 from marketfeed_simulator.binance_control import ErrorForm
 from marketfeed_simulator.exchange import Exchange
@@ -47,7 +48,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     symbols: str = "40"
-    """How many, or which: `BTC-USDT,ETH-USDT`."""
+    """How many, or which: `BTC-USDT,ETH-USDT`, of derivatives `BTC-USDT-PERP,BTC-USDT-261225`."""
     rate: float = 1000.0
     seed: int = 1
     start: int | None = None
@@ -80,7 +81,7 @@ def start_of(now_s: float, rate: float, symbols: int) -> int:
 
 async def _serve(options: Options, say: Callable[[str], None]) -> None:
     exchange = _exchange(options)
-    source = _replay(options, exchange) if options.replay else _market(options)
+    source = _replay(options, exchange) if options.replay else _market(options, exchange)
     tls = _tls(options)
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -110,41 +111,40 @@ async def _tell_end(pump: MarketPump | ReplayPump, options: Options, say: Callab
 
 
 def _exchange(options: Options) -> Exchange:
-    try:
-        catalogue.market(options.exchange, options.market)
-    except LookupError as error:
-        raise OptionError(str(error)) from error
-    exchange = BinanceSpot(errors=options.errors)
     limits = {
         name: value
         for name in ("ping_interval_s", "ping_timeout_s", "lifetime_s")
         if (value := getattr(options, name)) is not None
     }
-    return replace(exchange, limits=replace(exchange.limits, **limits))
+    try:
+        exchange = catalogue.exchange(options.exchange, options.market, **limits)
+    except LookupError as error:
+        raise OptionError(str(error)) from error
+    return replace(exchange, errors=options.errors) if isinstance(exchange, BinanceSpot) else exchange
 
 
-def _market(options: Options) -> Market:
-    chosen = _listings(options.symbols)
+def _market(options: Options, exchange: Exchange) -> Market:
+    chosen = [exchange.listed(listing) for listing in _listings(options.symbols, options.market)]
     full_speed = options.rate <= 0
     period = max(4, min(100, LAID_OUT // len(chosen))) * BLOCK if full_speed else 100 * BLOCK
     start = start_of(time.time(), options.rate, len(chosen)) if options.start is None else options.start
     return Market(chosen, options.seed, period, start - start % BLOCK)
 
 
-def _listings(symbols: str) -> list[Listing]:
+def _listings(symbols: str, market: str) -> list[Listing]:
     if symbols.isdecimal():
         if not int(symbols):
             raise OptionError("--symbols 0: at least one symbol is needed")
-        return listings(int(symbols))
+        return listings(int(symbols), market)
     try:
-        return named(part.strip() for part in symbols.split(","))
+        return named((part.strip() for part in symbols.split(",")), market)
     except ValueError as error:
         raise OptionError(f"--symbols: {error}; or give a number of symbols") from error
 
 
 def _replay(options: Options, exchange: Exchange) -> Replay:
     assert options.replay is not None
-    market = catalogue.market(options.exchange, options.market)
+    market = product.market(options.exchange, options.market)
     recording = Recording(options.replay, exchange, market)
     if options.streams is not None and options.streams > len(recording.topics):
         raise OptionError(f"--streams {options.streams}: {options.replay} has only {len(recording.topics)} of them")

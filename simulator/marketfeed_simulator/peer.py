@@ -13,10 +13,10 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, State
 
 from marketfeed_simulator.blocks import Blocks
-from marketfeed_simulator.exchange import Limits, Session
 from marketfeed_simulator.framing import text_header
 from marketfeed_simulator.keepalive import Keepalive
-from marketfeed_simulator.limits import RollingWindow
+from marketfeed_simulator.limits import Limits, RollingWindow
+from marketfeed_simulator.session import Session
 
 _COUNTED = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG})
 _RESET = struct.pack("ii", 1, 0)
@@ -27,9 +27,18 @@ class Peer(ServerConnection):
     """A connection of the library, with the exchange's session. Nothing of the session is there before `begin`."""
 
     number = 0
+    address = ""
     session: Session
-    heartbeat: Keepalive
+    pulse: Keepalive
     opened_s: float
+    heard_s: float
+    """When the client said something last, pings and pongs included."""
+    data_s: float
+    """When data was sent to it last."""
+    said_s: float
+    """When anything was sent to it last."""
+    requests: RollingWindow | None
+    """Its (un)subscribe requests, where the exchange counts them."""
     blocks: Blocks | None = None
     """What it gets at full speed; null: to be made."""
     doomed = False
@@ -40,13 +49,15 @@ class Peer(ServerConnection):
     ) -> None:
         """Before the handshake is answered. `frozen`: whether nothing may leave, not even pongs."""
         now_s = self.loop.time()
-        self.number = number
+        self.number = session.number = number
+        self.address = self.remote_address[0]
         self.session = session
-        self.opened_s = now_s
-        self.heartbeat = Keepalive(limits.ping_interval_s, limits.ping_timeout_s, now_s)
+        self.opened_s = self.heard_s = self.data_s = self.said_s = now_s
+        self.pulse = Keepalive(limits.ping_interval_s, limits.ping_timeout_s, now_s)
         self.turn = asyncio.Lock()
         """Held while a round of blocks is written: what is subscribed does not change within one."""
-        self._heard = RollingWindow(limits.client_messages)
+        self.requests = RollingWindow(limits.requests) if limits.requests else None
+        self._heard = RollingWindow(limits.client_messages) if limits.client_messages else None
         self._on_flood = on_flood
         self._frozen = frozen
         self._out = bytearray()
@@ -56,12 +67,14 @@ class Peer(ServerConnection):
         if self.number and isinstance(event, Frame):
             if self.doomed:
                 return
-            if event.opcode in _COUNTED and not self._heard.add(self.loop.time()):
-                self.doomed = True
-                self._on_flood(self)
-                return
+            if event.opcode in _COUNTED:
+                self.heard_s = self.loop.time()
+                if self._heard is not None and not self._heard.add(self.heard_s):
+                    self.doomed = True
+                    self._on_flood(self)
+                    return
             if event.opcode is Opcode.PONG:
-                self.heartbeat.ponged(bytes(event.data))
+                self.pulse.ponged(bytes(event.data))
         super().process_event(event)
 
     def send_data(self) -> None:
@@ -78,6 +91,7 @@ class Peer(ServerConnection):
         """A control message: at once, after the data before it."""
         if self.is_open:
             self.flush(0.0)
+            self.said_s = self.loop.time()
             self.protocol.send_text(text.encode())
             self.send_data()
 
@@ -86,7 +100,7 @@ class Peer(ServerConnection):
         if self.is_open:
             self.protocol.send_ping(payload)
             self.send_data()
-            self.heartbeat.pinged(payload, now_s)
+            self.pulse.pinged(payload, now_s)
 
     def add(self, text: bytes) -> None:
         """A data message, to leave with the next `flush`."""
@@ -108,6 +122,7 @@ class Peer(ServerConnection):
     def write(self, frames: bytes) -> None:
         """Whole frames to the socket, past the library's protocol: it keeps no account of what a server sends."""
         if self.is_open and not self._frozen(self.number):
+            self.data_s = self.said_s = self.loop.time()
             self.transport.write(frames)
 
     async def writable(self) -> None:

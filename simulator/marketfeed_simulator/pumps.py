@@ -55,13 +55,43 @@ class MarketPump:
                 await self._flat_out()
 
     async def emit(self, messages: int) -> int:
-        """So many messages of live feeds at once, whether it is running or not; how many there were."""
+        """So many messages of live feeds at once, whether it is running or not, and what is due of the others.
+
+        How many of live feeds there were.
+        """
         made = 0
         async with self._turn:
             for at in range(0, messages, CHUNK):
                 made += self._pass_on(self._generator.take(min(CHUNK, messages - at), self._now_ms()))
                 await self._hub.settle()
+        self.tick()
         return made
+
+    def tell(self) -> int:
+        """At once what feeds that tell changes have not told yet; how many messages it were."""
+        told = self._pass_on(self._generator.overdue(self._clock.monotonic(), self._now_ms()))
+        self._hub.flush()
+        return told
+
+    def skip(self, rounds: int) -> None:
+        """Every symbol makes so many steps, and feeds without a period are not told: as if nobody had listened."""
+        self._generator.market.skip(rounds, self._now_ms())
+
+    def reset_numbers(self) -> None:
+        """Numbers of messages begin anew, as after a restart of the exchange's service."""
+        self._generator.reset()
+
+    def relist(self) -> None:
+        """The market's list has changed."""
+        self._generator.relist(self._clock.monotonic())
+
+    def knows(self, topic: str) -> bool:
+        """Whether a topic delivers anything."""
+        return self._generator.feed(topic) is not None
+
+    def first(self, topic: str) -> Iterable[Message]:
+        """What a new subscriber gets at once."""
+        return self._generator.first(topic, self._now_ms())
 
     def tick(self) -> None:
         """What is due of feeds with a period of their own."""
@@ -100,7 +130,7 @@ class MarketPump:
                 self._idle_rounds += elapsed_s * self.rate / len(self._generator.listings)
                 rounds = int(self._idle_rounds)
                 self._idle_rounds -= rounds
-                self._generator.market.rounds += rounds
+                self.skip(rounds)
             self.tick()
 
     async def _spend_on_blocks(self) -> None:
@@ -117,8 +147,8 @@ class MarketPump:
 
     @property
     def _by_the_block(self) -> bool:
-        """Whether nobody looks at single messages: no ledger, no faults."""
-        return self._hub.ledger is None and not self._faults.active
+        """Whether nobody looks at single messages (no ledger, no faults), and they are of the kind that can be made so."""
+        return self._hub.ledger is None and not self._faults.active and self._generator.by_the_block
 
     async def _flat_out(self) -> None:
         while self.running.is_set() and self.rate <= 0:
@@ -126,7 +156,7 @@ class MarketPump:
                 self._changed.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), SLOWEST_TICK_S)
-                self._generator.market.rounds += 1
+                self.skip(1)
             elif self._by_the_block:
                 await self._rounds()
             else:
@@ -142,7 +172,7 @@ class MarketPump:
 
     async def _round_of_blocks(self) -> None:
         """Ten rounds of the market to everybody."""
-        market = self._generator.market
+        market, now_ms = self._generator.market, self._now_ms()
         for peer in list(self._hub.peers.values()):
             async with peer.turn:
                 blocks = peer.blocks or self._blocks(peer)
@@ -150,12 +180,13 @@ class MarketPump:
                     await peer.writable()
                     if not peer.is_open:
                         break
-                    peer.write(blocks.block(group, market.rounds, self._now_ms()))
+                    peer.write(blocks.block(group, market.rounds, now_ms))
                     self._hub.sent += blocks.messages(group)
-        market.rounds += BLOCK
+        market.skip(BLOCK, now_ms)
 
     def _blocks(self, peer: Peer) -> Blocks:
-        feeds = {topic: feed for topic in peer.session.topics if (feed := self._generator.feed(topic))}
+        served = [topic for topic in peer.session.topics if self._exchange.serves(peer.session, topic)]
+        feeds = {topic: feed for topic in served if (feed := self._generator.feed(topic))}
         live = {topic: feed for topic, feed in feeds.items() if feed.every_s is None}
         peer.blocks = Blocks(self._exchange, self._generator.market, peer.session, live)
         return peer.blocks

@@ -15,7 +15,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.symbols import Names
 from marketfeed_simulator.exchange import Exchange, Recorded
 from marketfeed_simulator.listing import Listing
-from marketfeed_simulator.symbol import Levels
+from marketfeed_simulator.symbol import Levels, Symbol
 
 _DECIMALS = 8
 
@@ -72,6 +72,22 @@ class Recording:
             return Levels(0, [], []) if known else None
         return Levels(book.update_id, book.bids[:limit], book.asks[:limit])
 
+    def place(self, native: str) -> int | None:
+        """None has one: what was recorded is no market that goes on."""
+        return None
+
+    def symbol(self, at: int) -> Symbol:
+        raise LookupError(at)
+
+    def last_step(self, at: int) -> int:
+        raise LookupError(at)
+
+    def time_ms(self, at: int, step: int) -> int:
+        raise LookupError(at)
+
+    def step_since(self, at: int, time_ms: int) -> int:
+        raise LookupError(at)
+
     def messages(self) -> Iterator[Replayed]:
         """In recorded order; control messages are left out. Raises `RecordingError`."""
         with ExitStack() as files:
@@ -104,8 +120,8 @@ class Recording:
     def _listing(self, native: str, symbol: str | None) -> Listing:
         if symbol is None:
             raise RecordingError(f"{self._path}: {native!r} ends with no quote currency of {self._exchange.name}")
-        base, quote = symbol.split("-")
-        return Listing(base, quote, 1, _DECIMALS, _DECIMALS)
+        base, quote, term = [*symbol.split("-"), ""][:3]
+        return Listing(base, quote, 1, _DECIMALS, _DECIMALS, term=term, native=native)
 
 
 def _existing(path: Path) -> Path | None:

@@ -8,10 +8,12 @@ and what nobody is subscribed to at its moment is not sent.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from marketfeed.clock import Clock
+from marketfeed_simulator.generator import Message
 from marketfeed_simulator.hub import Hub
 from marketfeed_simulator.recording import Recording
 
@@ -46,6 +48,14 @@ class ReplayPump:
         self._replay, self._hub, self._clock = replay, hub, clock
         self._changed = asyncio.Event()
         hub.on_change = self._changed.set
+
+    def knows(self, topic: str) -> bool:
+        """Any is accepted: the file may have it or not."""
+        return True
+
+    def first(self, topic: str) -> Iterable[Message]:
+        """What a new subscriber gets at once: what was recorded comes in its turn."""
+        return ()
 
     async def run(self) -> None:
         """Until the end of the recording."""

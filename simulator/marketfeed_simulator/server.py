@@ -13,7 +13,8 @@ from websockets.asyncio.server import Server, serve
 
 from marketfeed.clock import Clock, SystemClock
 from marketfeed_simulator import control
-from marketfeed_simulator.exchange import Exchange, Session, Source
+from marketfeed_simulator.board import Board
+from marketfeed_simulator.exchange import Exchange, Source
 from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.generator import Generator
 from marketfeed_simulator.housekeeping import keep_house
@@ -25,6 +26,8 @@ from marketfeed_simulator.peer import Peer
 from marketfeed_simulator.pumps import MarketPump
 from marketfeed_simulator.reception import CLOSE_TIMEOUT_S, Reception
 from marketfeed_simulator.replay import Replay, ReplayPump
+from marketfeed_simulator.session import Session
+from marketfeed_simulator.truth import Truth
 
 WRITE_LIMIT_BYTES = 1 << 18
 _logger = logging.getLogger("marketfeed_simulator")
@@ -54,15 +57,19 @@ class Simulator:
         self.exchange = exchange
         self.host, self.port = host, port
         self._clock = clock or SystemClock()
-        self.faults = Faults(self._clock.monotonic)
+        self.faults = Faults(self._clock.monotonic, exchange.limits.banned_status)
         self.ledger = ledger
         self._hub = Hub(exchange, self.faults, ledger, self._clock)
         self.source: Source
         self.pump: MarketPump | ReplayPump
+        self.truth: Truth | None = None
+        """What the market did; null: a replay has none. So has the next."""
+        self.board: Board | None = None
         if isinstance(source, Market):
             generator = Generator(exchange, source)
             self.source = generator
             self.pump = MarketPump(exchange, generator, self._hub, self.faults, self._clock, rate)
+            self.truth, self.board = Truth(exchange, source), Board(exchange, source, self.pump.relist)
         else:
             self.source = source.recording
             self.pump = ReplayPump(source, self._hub, self._clock)
@@ -70,7 +77,14 @@ class Simulator:
             self.pump.running.set()
         self._tls = tls
         self._reception = Reception(
-            exchange, self.source, self._hub, self.faults, self._clock, lambda path, query: control.act(self, path, query)
+            exchange,
+            self.source,
+            self._hub,
+            self.faults,
+            self._clock,
+            lambda path, query: control.act(self, path, query),
+            self.pump.knows,
+            self.pump.first,
         )
         self.failed: asyncio.Future[None]
         """Done, with the error, when the simulator itself can not go on: its ledger's disk is full."""
@@ -187,15 +201,28 @@ class Simulator:
 
     async def emit(self, messages: int) -> int:
         """So many messages of live feeds at once, paused or not; how many there were: none where nobody is subscribed."""
-        if not isinstance(self.pump, MarketPump):
-            raise TypeError("a replay sends what was recorded, no more")
-        return await self.pump.emit(messages)
+        return await self._market().emit(messages)
+
+    def tell(self) -> int:
+        """At once what feeds with a period have not told yet of what changed (books); how many messages it were."""
+        return self._market().tell()
+
+    def skip(self, rounds: int) -> None:
+        """Every symbol makes so many steps of which feeds without a period tell nothing: as if nobody had listened."""
+        self._market().skip(rounds)
+
+    def reset_numbers(self) -> None:
+        """Numbers of messages begin anew with the next one, as after a restart of the service (Bybit `u` 1, OKX `seqId`)."""
+        self._market().reset_numbers()
 
     def set_rate(self, messages_per_second: float) -> None:
         """From now on; 0: as fast as it is read."""
+        self._market().rate = messages_per_second
+
+    def _market(self) -> MarketPump:
         if not isinstance(self.pump, MarketPump):
-            raise TypeError("a replay has its own speed")
-        self.pump.rate = messages_per_second
+            raise TypeError("a replay sends what was recorded at its own speed, no more")
+        return self.pump
 
     def cut(self, connection: int | None = None, code: int | None = None, reason: str = "") -> int:
         """End one connection or all: with a close frame of this code, or without one by a TCP reset. How many it were."""
@@ -212,11 +239,23 @@ class Simulator:
         return self.cut(connection, *self.exchange.closings.lifetime)
 
     def announce_shutdown(self, connection: int | None = None) -> int:
-        """Tell one connection or all that it is about to be closed; it is not. How many were told."""
-        peers = self._peers(connection)
-        for peer in peers:
-            peer.say(self.exchange.shutdown_notice(peer.session, self._clock.time_ns() // 1_000_000))
-        return len(peers)
+        """Tell one connection or all that it is about to be closed; it is not. How many were told, none by some exchanges."""
+        told = 0
+        for peer in self._peers(connection):
+            notice = self.exchange.notice(peer.session, self._clock.time_ns() // 1_000_000)
+            if notice is not None:
+                peer.say(notice)
+                told += 1
+        return told
+
+    def maintenance(self, seconds: float, status: int = 503) -> int:
+        """The service is restarted: all connections end, who comes is refused for so long, and numbers begin anew.
+
+        How many connections it were. The notice before it is `announce_shutdown`.
+        """
+        self.faults.refuse(status, seconds)
+        self.reset_numbers()
+        return self.expire()
 
     def _peers(self, connection: int | None) -> list[Peer]:
         peers = self._hub.peers

@@ -24,6 +24,7 @@ REFRESH = 128
 """Each level of the book changes once in so many steps, and when it is the best."""
 _SIZES = 1009
 """Sizes that there are: a prime, so that they come in another order at every pass."""
+_BASE_DECIMALS = 8
 _REACH = 60
 """The best bid stays within so many ticks of where it began."""
 
@@ -68,7 +69,9 @@ class Candle(NamedTuple):
     low: str
     close: str
     volume: str
+    """In lots of the listing: of the base currency, or contracts."""
     quote_volume: str
+    """In the quote currency (contracts of the base are not multiplied out), of an inverse contract in the base."""
     taker_volume: str
     taker_quote_volume: str
 
@@ -81,6 +84,8 @@ class Symbol:
         self.listing = listing
         self.native = listing.native
         self.period = period
+        self.empty = decimal(0, 0, listing.size_places)
+        """The size of a level that is not there."""
         self._base = base
         self._first_trade = rng.randrange(10**8, 10**9) * BLOCK
         self._first_aggregate = rng.randrange(10**7, 10**8) * BLOCK
@@ -88,13 +93,16 @@ class Symbol:
         self._bids = _walk(rng, period)
         self._makers = [rng.random() < 0.5 for _ in range(period)]
         self._salt = rng.randrange(_SIZES)
-        self._lots, self._sizes = _sizes(seed, listing.lot_decimals)
+        self._lots, self._sizes = _sizes(seed, listing.lot_decimals, listing.size_places)
         self._lowest, self._highest = min(self._bids) - DEPTH, max(self._bids) + 1 + DEPTH
         ticks = max(listing.price_ticks, 1 - self._lowest)
-        self._prices = [decimal(ticks + level, listing.tick_decimals) for level in range(self._lowest, self._highest + 1)]
+        self._prices = [
+            decimal(ticks + level, listing.tick_decimals, listing.price_places)
+            for level in range(self._lowest, self._highest + 1)
+        ]
         self._first_tick = ticks + self._lowest
         volumes = [self._lots[self._size_at(step)] for step in range(period)]
-        values = [volume * (self._first_tick + self._traded(step)) for step, volume in enumerate(volumes)]
+        values = [self._value(volume, self._first_tick + self._traded(step)) for step, volume in enumerate(volumes)]
         takers = [not maker for maker in self._makers]
         self._sums = [
             [0, *accumulate(column)]
@@ -137,6 +145,12 @@ class Symbol:
         at = step % self.period
         return self._bids[at] - self._lowest + (not self._makers[at])
 
+    def _value(self, lots: int, ticks: int) -> int:
+        """What was paid: in units of the quote's last decimal, for an inverse contract of the base's eighth."""
+        if not self.listing.inverse:
+            return lots * ticks
+        return lots * int(self.listing.contract) * int(10 ** (_BASE_DECIMALS + self.listing.tick_decimals)) // ticks
+
     def _size_at(self, step: int) -> int:
         return (step % self.period * 7 + self._salt) % _SIZES
 
@@ -145,26 +159,39 @@ class Symbol:
 
     # ---- the book ----------------------------------------------------------------------------------------------------
 
+    def sides(self, step: int) -> tuple[dict[int, tuple[str, str]], dict[int, tuple[str, str]]]:
+        """Bids and asks after a step, best first: `(price, size)` by the level's place on the ladder of prices."""
+        bid = self._bids[step % self.period]
+        return tuple(  # type: ignore[return-value]
+            {level: entry for level in levels if (entry := self._entry(level, step))[1] != self.empty}
+            for levels in (range(bid, self._lowest - 1, -1), range(bid + 1, self._highest + 1))
+        )
+
     def book(self, step: int, limit: int) -> Levels:
         """The book after a step, at most so many levels a side."""
-        bid = self._bids[step % self.period]
-        bids = [entry for level in range(bid, self._lowest - 1, -1) if (entry := self._entry(level, step))[1] != _none]
-        asks = [entry for level in range(bid + 1, self._highest + 1) if (entry := self._entry(level, step))[1] != _none]
-        return Levels(self.update_id(step), bids[:limit], asks[:limit])
+        bids, asks = (list(side.values())[:limit] for side in self.sides(step))
+        return Levels(self.update_id(step), bids, asks)
 
-    def changes(self, before: int, after: int) -> Levels:
-        """What turns the book after one step into the book after a later one."""
+    def differences(
+        self, before: int, after: int
+    ) -> tuple[list[tuple[int, tuple[str, str]]], list[tuple[int, tuple[str, str]]]]:
+        """Bids and asks that differ after a later step, by place from low to high, with what they are then."""
         was, now = self._bids[before % self.period], self._bids[after % self.period]
-        bids: list[tuple[str, str]] = []
-        asks: list[tuple[str, str]] = []
+        bids: list[tuple[int, tuple[str, str]]] = []
+        asks: list[tuple[int, tuple[str, str]]] = []
         for level in sorted(self._touched(before, after)):
             old, new = self._entry(level, before), self._entry(level, after)
             for side, entries in ((True, bids), (False, asks)):
-                earlier = old[1] if (level <= was) is side else _none
-                later = new[1] if (level <= now) is side else _none
+                earlier = old[1] if (level <= was) is side else self.empty
+                later = new[1] if (level <= now) is side else self.empty
                 if earlier != later:
-                    entries.append((new[0], later))
-        return Levels(self.update_id(after), bids[::-1], asks)
+                    entries.append((level, (new[0], later)))
+        return bids, asks
+
+    def changes(self, before: int, after: int) -> Levels:
+        """What turns the book after one step into the book after a later one."""
+        bids, asks = self.differences(before, after)
+        return Levels(self.update_id(after), [entry for _, entry in reversed(bids)], [entry for _, entry in asks])
 
     def _touched(self, before: int, after: int) -> set[int]:
         """Levels that may differ."""
@@ -184,7 +211,7 @@ class Symbol:
             return price, self._sizes[self._top(level, step)]
         refreshed = step - (step - level) % REFRESH
         number = (refreshed * 31 + level * 7919 + self._salt) % _SIZES
-        return price, _none if number % 7 == 0 else self._sizes[number]
+        return price, self.empty if number % 7 == 0 else self._sizes[number]
 
     # ---- many steps --------------------------------------------------------------------------------------------------
 
@@ -192,7 +219,8 @@ class Symbol:
         """Steps first to last, both included; at least one."""
         traded = [self._traded(step) for step in range(first, last + 1)[: self.period]]
         volume, value, taker_volume, taker_value = (self._sum(column, first, last) for column in range(4))
-        lot, quote = self.listing.lot_decimals, self.listing.lot_decimals + self.listing.tick_decimals
+        lot, places = self.listing.lot_decimals, self.listing.size_places
+        quote = _BASE_DECIMALS if self.listing.inverse else lot + self.listing.tick_decimals
         return Candle(
             self.trade_id(first),
             self.trade_id(last),
@@ -200,10 +228,10 @@ class Symbol:
             self._prices[max(traded)],
             self._prices[min(traded)],
             self._prices[self._traded(last)],
-            decimal(volume, lot),
-            decimal(value, quote),
-            decimal(taker_volume, lot),
-            decimal(taker_value, quote),
+            decimal(volume, lot, places),
+            decimal(value, quote, places),
+            decimal(taker_volume, lot, places),
+            decimal(taker_value, quote, places),
         )
 
     def _sum(self, column: int, first: int, last: int) -> int:
@@ -212,15 +240,12 @@ class Symbol:
         return (rounds - before) * sums[-1] + sums[to] - sums[since]
 
 
-_none = decimal(0, 0)
-
-
 @lru_cache(maxsize=64)
-def _sizes(seed: int, lot_decimals: int) -> tuple[list[int], list[str]]:
+def _sizes(seed: int, lot_decimals: int, places: int) -> tuple[list[int], list[str]]:
     """Sizes in lots and as text; symbols of the same lot share them, each beginning at another place."""
     rng = Random(f"{seed}:{lot_decimals}")  # noqa: S311
     lots = [max(1, int(rng.lognormvariate(3.0, 1.6))) for _ in range(_SIZES)]
-    return lots, [decimal(size, lot_decimals) for size in lots]
+    return lots, [decimal(size, lot_decimals, places) for size in lots]
 
 
 def _walk(rng: Random, period: int) -> list[int]:

@@ -16,30 +16,38 @@ from processes import Process
 from redis_server import HOST, free_port
 from waiting import wait_until
 
-from marketfeed_simulator.binance import LIMITS, BinanceSpot
+from marketfeed_simulator import catalogue
 from marketfeed_simulator.ledger import MemoryLedger
 from marketfeed_simulator.listing import listings, named
 from marketfeed_simulator.market import Market
 from marketfeed_simulator.server import Simulator
 
 
-def binance(
+def simulated(
+    exchange: str,
+    market: str,
     symbols: int | Sequence[str] = 4,
     *,
     seed: int = 1,
     start: int = 0,
     limits: dict[str, Any] | None = None,
-    errors: Any = "flat",
     **options: Any,
 ) -> Simulator:
-    """Binance spot with a ledger in memory, standing still until `resume` or `emit` unless `paused=False`.
+    """An exchange with a ledger in memory, standing still until `resume` or `emit` unless `paused=False`.
 
-    `limits` replaces single ones of the exchange's; the other options are `Simulator`'s.
+    `limits` replaces single ones of the exchange's, `errors` is Binance's; the other options are `Simulator`'s.
     """
-    chosen = listings(symbols) if isinstance(symbols, int) else named(symbols)
-    exchange = BinanceSpot(limits=replace(LIMITS, **(limits or {})), errors=errors)
+    made: Any = catalogue.exchange(exchange, market, **(limits or {}))
+    if "errors" in options:
+        made = replace(made, errors=options.pop("errors"))
+    chosen = listings(symbols, market) if isinstance(symbols, int) else named(symbols, market)
     options = {"ledger": MemoryLedger(), "paused": True} | options
-    return Simulator(exchange, Market(chosen, seed, base=start), **options)
+    return Simulator(made, Market([made.listed(listing) for listing in chosen], seed, base=start), **options)
+
+
+def binance(symbols: int | Sequence[str] = 4, **options: Any) -> Simulator:
+    """Binance spot."""
+    return simulated("binance", "spot", symbols, **options)
 
 
 class SimulatorProcess(Process):

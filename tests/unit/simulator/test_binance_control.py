@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from marketfeed_simulator.binance_control import Control
-from marketfeed_simulator.exchange import Answer, Session
+from marketfeed_simulator.session import Answer, Hearing, Session
 
 FLAT, WRAPPED = Control(1024), Control(1024, "wrapped")
 KNOWN = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
 
 
 def ask(text: str, session: Session | None = None, control: Control = FLAT, refusal: str | None = None) -> Answer:
-    return control.receive(session or Session(), text, lambda: refusal)
+    return control.receive(session or Session(), text, Hearing(refusal=lambda: refusal))
 
 
 def test_subscriptions_are_added_listed_and_taken_away_in_their_order() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from marketfeed_simulator.binance import BinanceSpot
 from marketfeed_simulator.blocks import GROUP, Blocks
-from marketfeed_simulator.exchange import Session
 from marketfeed_simulator.framing import text_header
 from marketfeed_simulator.generator import Generator
 from marketfeed_simulator.listing import Listing, listings
 from marketfeed_simulator.market import Market
+from marketfeed_simulator.session import Session
 from marketfeed_simulator.symbol import BLOCK
 
 NOW_MS = 1_767_225_600_123

@@ -24,7 +24,7 @@ def test_window_forgets_what_is_exactly_its_length_ago() -> None:
 
 
 def test_address_is_refused_with_429_then_banned_with_418_for_a_while() -> None:
-    limits = replace(LIMITS, connects=Window(3, 300.0), warnings=2, ban_s=60.0)
+    limits = replace(LIMITS, connects=(Window(3, 300.0),), warnings=2, ban_s=60.0)
     address = AddressLimits(limits)
     assert [address.connect(0.0) for _ in range(3)] == [None] * 3
     refusals = [address.connect(1.0) for _ in range(4)]

@@ -83,9 +83,9 @@ def test_base_moves_ids_and_nothing_else() -> None:
 
 def test_every_symbol_makes_one_step_a_round_whether_it_is_wanted_or_not() -> None:
     market = Market(listings(4))
-    assert [market.advance([0, 2]) for _ in range(3)] == [0, 2, 0]
+    assert [market.advance([0, 2], 0) for _ in range(3)] == [0, 2, 0]
     assert [market.last_step(at) for at in range(4)] == [1, 0, 0, 0]
-    assert market.advance([3]) == 3
+    assert market.advance([3], 0) == 3
     assert [market.last_step(at) for at in range(4)] == [1, 1, 1, 1]
     market.finish_round()
     market.finish_round()

@@ -140,7 +140,7 @@ async def test_too_many_streams_cost_the_connection() -> None:
 
 
 async def test_connection_attempts_beyond_the_limit_are_refused_then_banned() -> None:
-    limits = {"connects": Window(2, 300.0), "warnings": 1, "ban_s": 60.0}
+    limits = {"connects": (Window(2, 300.0),), "warnings": 1, "ban_s": 60.0}
     async with binance(limits=limits) as sim:
         for _ in range(2):
             async with client(sim):
