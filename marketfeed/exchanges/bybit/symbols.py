@@ -6,6 +6,8 @@
 | BTC-USDC-PERP | BTCPERP | |
 | BTC-USDT-261225, BTC-USD-261225 | BTCUSDT-25DEC26 | BTCUSDZ26, the last Friday of the quarter |
 | BTC-USDC-261225 | BTC-25DEC26 | |
+
+A day on which no future can end is left as it is: the exchange refuses the name.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ def linear_native(symbol: str) -> str:
     pair = base if quote == "USDC" else base + quote
     if form == "PERP":
         return f"{pair}PERP" if quote == "USDC" else pair
-    day = _day(form)
-    return f"{pair}-{day.day:02}{_MONTHS[day.month - 1]}{form[:2]}"
+    month = int(form[2:4])
+    return f"{pair}-{form[4:]}{_MONTHS[month - 1]}{form[:2]}" if 1 <= month <= 12 else f"{pair}-{form}"
 
 
 def linear_symbol(native: str) -> str | None:
@@ -57,9 +59,7 @@ def inverse_native(symbol: str) -> str:
     if form == "PERP":
         return base + quote
     letter = next((letter for letter, month in _QUARTERS.items() if month == int(form[2:4])), None)
-    if letter is None:
-        raise ValueError(f"{symbol}: futures of Bybit inverse end in March, June, September or December")
-    return f"{base}{quote}{letter}{form[:2]}"
+    return f"{base}{quote}{form}" if letter is None else f"{base}{quote}{letter}{form[:2]}"
 
 
 def inverse_symbol(native: str) -> str | None:
@@ -73,11 +73,6 @@ def inverse_symbol(native: str) -> str | None:
 
 def _known(symbol: str | None) -> str | None:
     return symbol if symbol is not None and is_symbol(symbol) else None
-
-
-def _day(form: str) -> date:
-    """261225 → 2026-12-25. Raises `ValueError`."""
-    return date(2000 + int(form[:2]), int(form[2:4]), int(form[4:]))
 
 
 def _last_friday(year: int, month: int) -> date:

@@ -44,9 +44,9 @@ def test_a_symbol_of_another_form_is_not_known(market: Market, native: str) -> N
     assert market.symbol(native) is None
 
 
-def test_inverse_futures_end_with_a_quarter() -> None:
-    with pytest.raises(ValueError, match="March, June, September or December"):
-        INVERSE.native("BTC-USD-261030")
+def test_a_day_on_which_no_future_can_end_is_left_for_the_exchange_to_refuse() -> None:
+    assert INVERSE.native("BTC-USD-261030") == "BTCUSD261030"
+    assert LINEAR.native("BTC-USDT-261331") == "BTCUSDT-261331"
 
 
 @given(st.dates(date(2020, 1, 1), date(2099, 12, 31)), st.sampled_from(["USDT", "USDC"]))
