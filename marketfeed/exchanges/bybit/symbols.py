@@ -64,9 +64,10 @@ def inverse_native(symbol: str) -> str:
 
 def inverse_symbol(native: str) -> str | None:
     found = _quarterly(native)
-    pair, form = (
-        (native, "PERP") if found is None else (found[1], f"{_last_friday(2000 + int(found[3]), _QUARTERS[found[2]]):%y%m%d}")
-    )
+    if found is None:
+        pair, form = native, "PERP"
+    else:
+        pair, form = found[1], f"{_last_friday(2000 + int(found[3]), _QUARTERS[found[2]]):%y%m%d}"
     split = split_by_quote(pair, ("USD",))
     return split and f"{split}-{form}"
 
