@@ -16,7 +16,7 @@ from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Market
 from marketfeed_shard.connection.budget import Turns
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.connection.ports import Settings, Topic
+from marketfeed_shard.connection.ports import Settings, Source, Want
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.streams import Stream
 
@@ -64,12 +64,13 @@ class Following:
         self._listeners.grow(len(self._pipeline.table))
         self._slots = {key: slot for key, slot in self._slots.items() if key in wanted}
         self._slots |= {(stream.channel, stream.symbol): slot for stream, slot in zip(new, slots, strict=True)}
-        self._manager.add({slot: self._topic(stream) for stream, slot in zip(new, slots, strict=True)}, now_s)
+        self._manager.add({slot: self._want(stream) for stream, slot in zip(new, slots, strict=True)}, now_s)
         log.info("generation %d: %d streams, %d new, %d gone", assignment.generation, len(wanted), len(new), len(gone))
 
-    def _topic(self, stream: Stream) -> Topic:
-        (topic,) = self._market.topics(stream.channel, stream.native, self.assignment.book_depth)
-        return Topic(topic.name, topic_url(self._market, self.assignment.endpoint, topic))
+    def _want(self, stream: Stream) -> Want:
+        topics = self._market.topics(stream.channel, stream.native, self.assignment.book_depth)
+        endpoint = self.assignment.endpoint
+        return Want(stream.channel, tuple(Source(topic, topic_url(self._market, endpoint, topic)) for topic in topics))
 
 
 async def watch(path: Path, seen: bytes, follow: Callable[[Assignment], None], stop: asyncio.Event) -> None:
@@ -99,6 +100,9 @@ def settings(assignment: Assignment, own_ban: Ban | None, clock: Clock) -> Setti
         stale_after_s=assignment.watchdog.stale_after,
         check_interval_s=assignment.watchdog.check_interval,
         turns=_turns(assignment.connects, clock),
+        burst=assignment.connects_burst,
+        burst_turns=None if assignment.connects_burst is None else _turns(assignment.connects_burst, clock),
+        legs=assignment.legs,
     )
 
 

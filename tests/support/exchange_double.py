@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from marketfeed.assignment import EffectiveLimits, Share
 from marketfeed.exchanges import catalogue
-from marketfeed.exchanges.exchange import Control, ControlKind
+from marketfeed.exchanges.exchange import Control, ControlKind, Market, Topic
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.manager import Manager
-from marketfeed_shard.connection.ports import Disconnect, Settings, Topic
+from marketfeed_shard.connection.ports import Disconnect, Settings, Source, Want
 
-MARKET = catalogue.market("binance", "spot")
 URL = "ws://exchange/stream"
+
+
+def _frame(op: str, topics: Sequence[Topic], request: int) -> str:
+    return json.dumps(
+        {"op": op, "args": [topic.name for topic in topics], "groups": sorted({t.group for t in topics}), "id": request}
+    )
+
+
+MARKET = replace(
+    catalogue.market("binance", "spot"),
+    subscribe=lambda topics, request: _frame("subscribe", topics, request),
+    unsubscribe=lambda topics, request: _frame("unsubscribe", topics, request),
+)
 
 
 @dataclass(slots=True)
@@ -25,9 +38,13 @@ class Socket:
     topics: set[str] = field(default_factory=set)
     sent_s: list[float] = field(default_factory=list)
     """When we sent anything on it: requests, pings, pongs."""
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    requests_s: list[float] = field(default_factory=list)
     messages: int = 0
     seen: set[int] = field(default_factory=set)
     closed: bool = False
+    most_topics: int = 0
+    """Most that it had at the same time."""
 
 
 class Streams:
@@ -37,6 +54,7 @@ class Streams:
         self.counts: Counter[int] = Counter()
         self.interruptions: Counter[int] = Counter()
         self.owners: dict[int, int] = {}
+        self.joins: Counter[int] = Counter()
         self.waiting: set[int] = set()
         """Streams of which something is kept until their connections meet."""
 
@@ -51,7 +69,9 @@ class Streams:
         self.waiting.discard(slot)
 
     def joining(self, slots: Iterable[int]) -> None:
-        self.waiting.difference_update(slots)
+        for slot in slots:
+            self.joins[slot] += 1
+            self.waiting.discard(slot)
 
     def joined(self, slot: int) -> bool:
         return slot not in self.waiting
@@ -66,7 +86,15 @@ class Exchange:
         connects: Share | None = None,
         stale_after_s: float = 30.0,
         attempted_s: Iterable[float] = (),
+        *,
+        legs: int = 1,
+        burst: Share | None = None,
+        messages_per_second: float = 2.0,
+        random: Callable[[], float] = lambda: 0.5,
+        market: Market = MARKET,
+        **limits: Any,
     ) -> None:
+        """`limits`: of the market, in place of its own."""
         self.now_s = 1000.0
         self.sockets: dict[int, Socket] = {}
         self.attempts_s: list[float] = []
@@ -74,25 +102,28 @@ class Exchange:
         """Whether connections are made."""
         self.answers_pings = True
         self.acknowledges = True
+        self.answers_each = False
+        """One answer a topic, as on OKX and Kraken, in place of one a request."""
+        self.beats = False
+        """Whether it tells once a second that a connection is well, as Kraken does."""
         self.refuses: Callable[[list[str]], str | None] = lambda topics: None
-        """Topics → the reason of a refusal of the whole request."""
+        """Topics → the reason of a refusal of the whole request; where each is answered, of that one."""
+        self.paces: Callable[[str], bool] = lambda topic: False
+        """Whether a topic is refused for pace; where requests are answered as a whole, one is enough."""
         self.streams = Streams()
-        self._due: list[Callable[[], None]] = []
-        self.manager = Manager(
-            MARKET,
-            self,
-            self.streams,
-            Settings(
-                EffectiveLimits(streams_per_connection=streams_per_connection, messages_per_second=2.0),
-                connects or Share(count=300, seconds=300.0),
-                (),
-                stale_after_s,
-                5.0,
-            ),
-            lambda: 0.5,
-            self.now_s,
-            attempted_s,
+        self.market = replace(market, limits=replace(market.limits, **limits))
+        self.settings = Settings(
+            EffectiveLimits(streams_per_connection=streams_per_connection, messages_per_second=messages_per_second),
+            connects or Share(count=300, seconds=300.0),
+            (),
+            stale_after_s,
+            5.0,
+            burst=burst,
+            legs=legs,
         )
+        self._due: list[Callable[[], None]] = []
+        self._feeds: dict[str, set[int]] = defaultdict(set)
+        self.manager = Manager(self.market, self, self.streams, self.settings, random, self.now_s, attempted_s)
         self.next_s = 0.0
 
     # ---- Sockets -----------------------------------------------------------------------------------------------------
@@ -103,6 +134,7 @@ class Exchange:
         if self.accepts:
             self._due.append(lambda: self.manager.opened(key, self.now_s, self.now_ns))
         else:
+            self.sockets[key].closed = True
             self._due.append(lambda: self.manager.lost(key, Disconnect("refused"), self.now_s))
 
     def send(self, key: int, text: str) -> None:
@@ -110,15 +142,12 @@ class Exchange:
         assert not socket.closed
         socket.sent_s.append(self.now_s)
         request = json.loads(text)
-        reason = self.refuses(request["params"])
-        if reason is None:
-            if request["method"] == "SUBSCRIBE":
-                socket.topics |= set(request["params"])
-            else:
-                socket.topics -= set(request["params"])
-        kind = ControlKind.ACKNOWLEDGED if reason is None else ControlKind.REJECTED
+        socket.requests.append(request)
+        socket.requests_s.append(self.now_s)
+        answers = self._answers(socket, request)
         if self.acknowledges:
-            self._due.append(lambda: self.manager.control(key, Control(kind, request["id"], reason or ""), self.now_s))
+            for answer in answers:
+                self._due.append(lambda answer=answer: self.manager.control(key, answer, self.now_s))  # type: ignore[misc]
 
     def ping(self, key: int, payload: bytes) -> None:
         self.sockets[key].sent_s.append(self.now_s)
@@ -146,14 +175,33 @@ class Exchange:
     def now_ns(self) -> int:
         return int(self.now_s * 1e9)
 
-    def want(self, slots: Iterable[int]) -> None:
-        self.manager.add({slot: Topic(topic(slot), URL) for slot in slots}, self.now_s)
+    def want(self, slots: Iterable[int], url: str = URL, channel: str = "trades") -> None:
+        """Streams of one topic each."""
+        self.want_topics({slot: [topic(slot)] for slot in slots}, url, channel)
+
+    def want_topics(self, wanted: dict[int, Sequence[str | Topic]], url: str = URL, channel: str = "trades") -> None:
+        """Streams with these topics."""
+        wants = {}
+        for slot, topics in wanted.items():
+            all_ = [t if isinstance(t, Topic) else Topic(t, f"native-{t}") for t in topics]
+            for each in all_:
+                self._feeds[each.name].add(slot)
+            wants[slot] = Want(channel, tuple(Source(each, url) for each in all_))
+        self.manager.add(wants, self.now_s)
+
+    def drop(self, slots: Iterable[int]) -> None:
+        """Streams are wanted no more."""
+        slots = list(slots)
+        for fed in self._feeds.values():
+            fed.difference_update(slots)
+        self.manager.remove(slots, self.now_s)
 
     def deliver(self, slots: Iterable[int], only: int | None = None) -> None:
         """One message of each stream, on every open socket that has it."""
         for slot in slots:
+            names = [name for name, fed in self._feeds.items() if slot in fed]
             for key, socket in self.sockets.items():
-                if not socket.closed and topic(slot) in socket.topics and only in {None, key}:
+                if not socket.closed and socket.topics.intersection(names) and only in {None, key}:
                     socket.messages += 1
                     socket.seen.add(slot)
                     self.streams.counts[slot] += 1
@@ -167,29 +215,59 @@ class Exchange:
         """Let time pass, delivering one message of these streams every so often."""
         deliver = list(deliver)
         end_s = self.now_s + seconds
-        message_s = self.now_s
+        message_s = beat_s = self.now_s
         while True:
-            while self._due:
-                due, self._due = self._due, []
-                for step in due:
-                    step()
+            self._answer()
             self.next_s = self.manager.tick(self.now_s)
             if self._due:
                 continue
             if deliver and self.now_s >= message_s:
                 self.deliver(deliver)
                 message_s += every_s
+            if self.beats and self.now_s >= beat_s:
+                self._beat()
+                beat_s += 1.0
             if self.now_s >= end_s:
                 return
-            upcoming = min(self.next_s, end_s, message_s if deliver else end_s)
+            upcoming = min(self.next_s, end_s, message_s if deliver else end_s, beat_s if self.beats else end_s)
             self.now_s = max(upcoming, self.now_s + 0.001)
 
     @property
     def open_keys(self) -> list[int]:
         return [c.key for c in self.manager.connections if c.is_open]
 
+    @property
+    def subscribed(self) -> list[str]:
+        """Topics on open sockets, one entry for each time."""
+        return sorted(name for socket in self.sockets.values() if not socket.closed for name in socket.topics)
+
     def connection(self, at: int = 0) -> Connection:
         return self.manager.connections[at]
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _answer(self) -> None:
+        while self._due:
+            due, self._due = self._due, []
+            for step in due:
+                step()
+
+    def _beat(self) -> None:
+        for key in self.open_keys:
+            self.manager.control(key, Control(ControlKind.HEARTBEAT), self.now_s)
+
+    def _answers(self, socket: Socket, request: dict[str, Any]) -> list[Control]:
+        names: list[str] = request["args"]
+        parts = [[name] for name in names] if self.answers_each else [names]
+        answers = []
+        for part in parts:
+            reason, paced = self.refuses(part), any(map(self.paces, part))
+            if reason is None and not paced:
+                (socket.topics.update if request["op"] == "subscribe" else socket.topics.difference_update)(part)
+                socket.most_topics = max(socket.most_topics, len(socket.topics))
+            kind = ControlKind.PACED if paced else ControlKind.ACKNOWLEDGED if reason is None else ControlKind.REJECTED
+            answers.append(Control(kind, request["id"], reason or "", tuple(part) if self.answers_each else ()))
+        return answers
 
 
 def topic(slot: int) -> str:

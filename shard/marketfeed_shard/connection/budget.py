@@ -29,16 +29,17 @@ class Window:
         """These were taken before, in rising order."""
         self._taken.extendleft(reversed(list(taken_s)))
 
-    def free_at(self, now_s: float) -> float:
-        """When the next one may be taken: `now_s` or later."""
+    def free_at(self, now_s: float, reserve: int = 0) -> float:
+        """When the next one may be taken: `now_s` or later. `reserve`: so many are left for what is more urgent."""
         self._forget(now_s)
-        if len(self._taken) < self.count:
+        count = max(1, self.count - reserve)
+        if len(self._taken) < count:
             return now_s
-        return self._taken[-self.count] + self.seconds + GUARD_S
+        return self._taken[-count] + self.seconds + GUARD_S
 
-    def take(self, now_s: float) -> bool:
+    def take(self, now_s: float, reserve: int = 0) -> bool:
         """Take one if that is allowed."""
-        if self.free_at(now_s) > now_s:
+        if self.free_at(now_s, reserve) > now_s:
             return False
         self._taken.append(now_s)
         return True

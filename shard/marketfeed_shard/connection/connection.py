@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Market
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.budget import Window
-from marketfeed_shard.connection.ports import Sockets
-from marketfeed_shard.connection.subscriptions import State, Subscriptions
+from marketfeed_shard.connection.ports import Sockets, Streams
+from marketfeed_shard.connection.proof import Proof
+from marketfeed_shard.connection.subscriptions import Subscriptions
+from marketfeed_shard.connection.topics import Urgency
 
 CONNECT_TIMEOUT_S = 15.0
 """An attempt that is not over after so long is given up; the sockets have shorter ones of their own."""
+_SET_ASIDE = {Urgency.WANTED: 0.0, Urgency.BOOK: 1 / 16, Urgency.CARE: 3 / 16}
+"""Part of the requests of a long time that is left to what is more urgent: of OKX's 480 an hour, 30 and then 60 more."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Connection:
     """A place for streams, open or on its way to be."""
 
     id: int
     """As `/status` has it: it stays while sockets come and go."""
     url: str
+    leg: int
+    """Each leg carries all streams; no two of them share a connection."""
     market: Market
     sockets: Sockets
+    streams: Streams
     backoff: Backoff
     window: Window
     """Of client messages: requests, pings and pongs."""
@@ -45,17 +52,25 @@ class Connection:
     """When it is replaced, before the exchange ends it."""
     quiet_since_s: float = 0.0
     """When its last data came, or when its streams were asked for."""
+    heartbeat_s: float = 0.0
+    """When the exchange last said that this connection is well."""
     counted: int = 0
     """Messages when that was looked at."""
     replaces: Connection | None = None
-    """The connection whose streams it is about to take over."""
+    """The connection in whose place it was opened, until it has taken over."""
     patience_s: float = 0.0
     """How long it may be silent before it is replaced."""
+    proof: Proof = field(init=False)
+    _requests: Window | None = field(init=False, default=None)
+    """Of subscriptions in a long time, where the exchange counts them on each socket."""
     _pong: bytes | None = None
     """Payload of the latest ping that waits for our pong: that one answers for all before it."""
     _ping_s: float | None = None
     """When the ping that waits for its pong was sent."""
     _next_ping_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.proof = Proof(self.subscriptions, self.streams, self.saw)
 
     @property
     def is_open(self) -> bool:
@@ -73,6 +88,8 @@ class Connection:
         self.opened_ns = now_ns
         self.expires_s = now_s + lifetime_s
         self.quiet_since_s, self.counted = now_s, 0
+        requests = self.market.limits.requests
+        self._requests = None if requests is None else Window(requests.count, requests.seconds)
         self._next_ping_s = now_s + self.market.heartbeat.interval_s
         self.backoff.succeeded(now_s)
 
@@ -85,11 +102,16 @@ class Connection:
         self._pong = None
         self.expires_s = float("inf")
         self.subscriptions.disconnected(now_s)
+        self.proof.forget()
         self._enter(ConnectionState.BACKOFF, now_s)
 
     def draining(self, now_s: float) -> None:
         """Another one is about to take its streams over."""
         self._enter(ConnectionState.DRAINING, now_s)
+
+    def kept(self, now_s: float) -> None:
+        """Nobody takes its streams over after all."""
+        self._enter(ConnectionState.OPEN, now_s)
 
     def pinged(self, payload: bytes) -> None:
         """The exchange wants a pong: it goes out with the next tick, within the budget."""
@@ -114,41 +136,49 @@ class Connection:
         if self._pong is not None and self.window.take(now_s):
             self.sockets.pong(self.key, self._pong)
             self._pong = None
-        if self._ping_s is None and now_s >= self._next_ping_s and self._may_send(now_s):
+        if self._ping_s is None and now_s >= self._next_ping_s and self._free_s(now_s) <= now_s:
             self._ping(now_s)
-        self.subscriptions.proven(self._saw, now_s)
-        while self._may_send(now_s):
-            text = self.subscriptions.next(now_s)
-            if text is None:
-                break
-            self.window.take(now_s)
+        self.subscriptions.proven(self.saw, now_s)
+        request_s = self._request_s(now_s)
+        while request_s <= now_s and (text := self.subscriptions.next(now_s)) is not None:
+            self._count_request(now_s)
             self.sockets.send(self.key, text)
+            request_s = self._request_s(now_s)
         free_s = self.window.free_at(now_s)
-        request_s = self.subscriptions.due_s(now_s)
-        pong_s = None if self._pong is None else free_s
+        pong_s = float("inf") if self._pong is None else free_s
         ping_s = max(self._next_ping_s, free_s) if self._ping_s is None else self._ping_s + self.market.heartbeat.timeout_s
-        return min(s for s in (ping_s, pong_s, None if request_s is None else max(request_s, free_s)) if s is not None)
+        return min(ping_s, pong_s, request_s)
 
     def live(self, slot: int) -> bool:
-        """Whether one of its streams is acknowledged or seen."""
-        subscription = self.subscriptions.get(slot)
-        if not self.is_open or subscription is None:
-            return False
-        return subscription.state is State.ACKNOWLEDGED or self._saw(slot)
+        """Whether all that one of its streams needs is acknowledged, or seen."""
+        return self.is_open and self.subscriptions.live(slot, self.saw(slot))
 
     def live_slots(self) -> Iterator[int]:
         """Its streams that are acknowledged or seen."""
-        for subscription in self.subscriptions if self.is_open else ():
-            if subscription.state is State.ACKNOWLEDGED:
-                yield from subscription.slots
-            else:
-                yield from filter(self._saw, subscription.slots)
+        return filter(self.live, self.subscriptions.slots)
 
-    def _saw(self, slot: int) -> bool:
+    def saw(self, slot: int) -> bool:
+        """Whether its socket delivered data of a stream."""
         return self.sockets.seen(self.key, slot)
 
-    def _may_send(self, now_s: float) -> bool:
-        return self._pong is None and self.window.free_at(now_s) <= now_s
+    def _request_s(self, now_s: float) -> float:
+        """When the next request may go out, by all budgets."""
+        due = self.subscriptions.due(now_s)
+        if due is None:
+            return float("inf")
+        due_s, urgency = due
+        if self._requests is not None:
+            due_s = max(due_s, self._requests.free_at(now_s, int(self._requests.count * _SET_ASIDE[urgency])))
+        return max(due_s, self._free_s(now_s))
+
+    def _count_request(self, now_s: float) -> None:
+        self.window.take(now_s)
+        if self._requests is not None:
+            self._requests.take(now_s)
+
+    def _free_s(self, now_s: float) -> float:
+        """When a message may go out; not before a pong that is due, which brings this up again."""
+        return self.window.free_at(now_s) if self._pong is None else float("inf")
 
     def _ping(self, now_s: float) -> None:
         self.window.take(now_s)

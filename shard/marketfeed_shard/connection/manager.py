@@ -7,14 +7,18 @@ which connection is found wanting (`watchdog`), how one takes over from another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from marketfeed.exchanges.exchange import Control, ControlKind, Market
 from marketfeed.report import ConnectionState
+from marketfeed_shard.connection.compacting import Compacting
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.dialer import Dialer
+from marketfeed_shard.connection.leading import Leading
+from marketfeed_shard.connection.overview import Overview
 from marketfeed_shard.connection.pool import Pool
-from marketfeed_shard.connection.ports import Disconnect, Settings, Sockets, Streams, Topic
+from marketfeed_shard.connection.ports import Disconnect, Settings, Sockets, Streams, Want
+from marketfeed_shard.connection.renewing import Renewing
 from marketfeed_shard.connection.replacing import LOOK_S, Replacing
 from marketfeed_shard.connection.watchdog import Verdict, Watchdog
 
@@ -22,7 +26,11 @@ PACED_WAIT_S = 5.0
 """After the exchange ended a connection because of our pace."""
 
 
-class Manager:
+ROTATED_AT_ONCE = 50
+"""One connection of so many is replaced at a time because of its age: nobody waits for these."""
+
+
+class Manager(Overview):
     """The connections of one shard."""
 
     def __init__(
@@ -36,14 +44,17 @@ class Manager:
         attempted_s: Iterable[float] = (),
     ) -> None:
         """`random`: 0.0 to 1.0, for jitter. `attempted_s`: attempts to connect before this process began, on its clock."""
+        pool = Pool(market, sockets, streams, settings, random, now_s)
+        watchdog = Watchdog(streams, settings.stale_after_s)
+        super().__init__(pool, Dialer(market.limits, sockets, settings, attempted_s), watchdog)
         self._market = market
         self._sockets = sockets
         self._streams = streams
         self._random = random
-        self._pool = Pool(market, sockets, settings, random, now_s)
-        self._dialer = Dialer(sockets, settings, attempted_s)
-        self._replacing = Replacing(self._pool, sockets, streams)
-        self._watchdog = Watchdog(streams, settings.stale_after_s)
+        self._leading = Leading(pool, streams)
+        self._replacing = Replacing(pool, self._leading)
+        self._renewing = Renewing(pool, watchdog, self._leading, streams)
+        self._compacting = Compacting(now_s)
         self._check_interval_s = settings.check_interval_s
         self._check_s = now_s + settings.check_interval_s
         self.reconnects = 0
@@ -58,23 +69,38 @@ class Manager:
         self._watchdog.stale_after_s = settings.stale_after_s
         self._check_interval_s = settings.check_interval_s
 
-    def add(self, wanted: Mapping[int, Topic], now_s: float) -> None:
-        """Streams to carry, by slot: each goes to a connection with room, or to a new one."""
-        for slot, topic in wanted.items():
-            self._watchdog.begin(slot, now_s)
-            connection = self._pool.place(topic, now_s)
-            connection.subscriptions.add(slot, topic.name, now_s)
-            self._streams.own(slot, connection.key)
+    def add(self, wanted: Mapping[int, Want], now_s: float) -> None:
+        """Streams to carry, by slot: each goes to connections with room, or to new ones."""
+        for slot, want in wanted.items():
+            self._watchdog.begin(slot, want.channel, now_s)
+        self._pool.want(wanted, now_s)
+        for slot in wanted:
+            for connection in self._pool.carrying(slot):
+                self._leading.opened(connection, [slot])
+        self._compacting.disturbed(now_s)
 
     def remove(self, slots: Iterable[int], now_s: float) -> None:
         """Streams to let go. A connection without any is closed."""
         for slot in slots:
             self._watchdog.forget(slot)
-            for connection in self._pool.carrying(slot):
-                connection.subscriptions.remove(slot)
+            self._leading.forget(slot)
+            self._replacing.forget(slot)
+            self._pool.forget(slot)
         for connection in self._pool:
             if not connection.subscriptions.slots:
                 self._replacing.drop(connection)
+        self._compacting.disturbed(now_s)
+
+    def renew(self, slots: Iterable[int], now_s: float) -> set[int]:
+        """Subscribe again to streams whose snapshots come on the socket, within the budget: one request a group.
+
+        Returns those that are asked for again now; the others were about to be subscribed anyway.
+        """
+        return self._renewing.books(slots, now_s)
+
+    def banned(self, seconds: float, reason: str, now_s: float) -> None:
+        """The exchange banned this address elsewhere: no attempt for so long."""
+        self._dialer.ban(now_s + seconds, reason)
 
     def close(self) -> None:
         """Let go of every connection: nothing is read from now on."""
@@ -96,9 +122,7 @@ class Manager:
         lifetime_s = lifetime.default if lifetime else float("inf")
         connection.opened(now_s, now_ns, lifetime_s * (0.85 + 0.12 * self._random()))
         self._watchdog.reconnected(connection.subscriptions.slots, now_s)
-        if connection.replaces is None:
-            for slot in connection.subscriptions.slots:
-                self._streams.own(slot, key)
+        self._replacing.opened(connection, now_s)
 
     def lost(self, key: int, why: Disconnect, now_s: float) -> None:
         """A socket ended, or could not be made."""
@@ -108,12 +132,12 @@ class Manager:
         closing = why.understood(self._market)
         if closing.banned_s:
             self._dialer.ban(now_s + closing.banned_s, closing.reason)
-        self._interrupted(connection)
+        self._compacting.disturbed(now_s)
+        self._leading.left(connection, connection.subscriptions.slots, now_s)
         if connection.state is ConnectionState.DRAINING:
             self._replacing.relieve(connection)
             return
-        if connection.replaces is not None:
-            self._streams.joining(connection.subscriptions.slots)
+        self._replacing.lost(connection, now_s)
         retry_s = connection.backoff.failed(now_s, PACED_WAIT_S if closing.paced else 0.0)
         connection.closed(closing.reason or why.reason, retry_s, now_s)
 
@@ -136,6 +160,8 @@ class Manager:
             return
         if control.kind is ControlKind.ALIVE:
             connection.ponged(now_s)
+        elif control.kind is ControlKind.HEARTBEAT:
+            connection.heartbeat_s = now_s
         elif control.kind is ControlKind.CLOSING:
             if connection.state is ConnectionState.OPEN:
                 self._replacing.begin(connection, now_s)
@@ -152,59 +178,12 @@ class Manager:
         if now_s >= self._check_s:
             self._check_s = now_s + self._check_interval_s
             self._check(now_s)
-        due_s = [self._check_s]
-        for connection in self._pool:
-            due_s.append(self._dialer.dial(connection, now_s))
-            due_s.append(connection.send_due(now_s))
-        if self._replacing:
+        due_s = [self._check_s, self._dialer.dial(self._pool, now_s)]
+        due_s += [connection.send_due(now_s) for connection in self._pool]
+        if self._replacing.watches:
             self._replacing.look(now_s)
             due_s.append(now_s + LOOK_S)
         return min(due_s)
-
-    # ---- for status and metrics --------------------------------------------------------------------------------------
-
-    @property
-    def connections(self) -> list[Connection]:
-        """All of them, those on their way too."""
-        return list(self._pool)
-
-    @property
-    def slots(self) -> Collection[int]:
-        """Streams to carry."""
-        return self._watchdog.slots
-
-    def subscribed(self) -> set[int]:
-        """Streams that are acknowledged or seen on an open connection."""
-        return self._pool.subscribed()
-
-    def live(self) -> set[int]:
-        """Of these, those that are not stale."""
-        return self._pool.subscribed().difference(self._watchdog.stale())
-
-    def stale(self) -> list[int]:
-        """Streams that are silent for longer than their nature explains."""
-        return self._watchdog.stale()
-
-    def unproven(self) -> list[int]:
-        """Streams that delivered nothing since they were first subscribed."""
-        return self._watchdog.unproven()
-
-    def rejected(self) -> dict[int, str]:
-        """Streams whose name the exchange refuses, with its reason."""
-        return self._pool.rejected()
-
-    @property
-    def ban_reason(self) -> str:
-        """Why no attempt is made while `banned_for_s` is not over."""
-        return self._dialer.ban_reason
-
-    def banned_for_s(self, now_s: float) -> float:
-        """How long no attempt is made, because the exchange says so; 0.0 when it does not."""
-        return self._dialer.banned_for_s(now_s)
-
-    def waits_for_budget_s(self, now_s: float) -> float:
-        """How long a connection whose turn it is waits, because no attempt is left in the budget; 0.0 where none does."""
-        return self._dialer.waits_for_budget_s(self._pool, now_s)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -212,38 +191,29 @@ class Manager:
         """The watchdog's look, and what follows from it."""
         self._watchdog.look(now_s)
         for connection in self._pool:
-            if connection.state is not ConnectionState.OPEN:
-                continue
-            verdict = self._watchdog.judge(connection, self._sockets.messages(connection.key), now_s)
-            if verdict is Verdict.USELESS:
-                self._give_up(connection, "no data and no acknowledgement", now_s)
-            elif verdict is Verdict.SILENT:
-                self._streams.interrupted(connection.subscriptions.slots)
-                self._replacing.begin(connection, now_s)
-            elif verdict is Verdict.EXPIRED and not self._replacing:  # one at a time: nobody waits for these
-                self._replacing.begin(connection, now_s)
-            else:
-                self._renew_silent(connection, now_s)
+            if connection.state is ConnectionState.OPEN:
+                self._judge(connection, now_s)
+        self._replacing.check(self._pool, now_s)
+        plan = self._compacting.plan(self._pool, now_s)
+        if plan is not None:
+            self._replacing.move(*plan, now_s)
 
-    def _renew_silent(self, connection: Connection, now_s: float) -> None:
-        """Subscribe again to what is acknowledged and silent: all such streams of a connection together."""
-        silent = self._watchdog.silent(connection, now_s)
-        if silent:
-            self._streams.interrupted(silent)
-            connection.subscriptions.renew(silent, now_s)
-            self._watchdog.renewed(silent, now_s)
+    def _judge(self, connection: Connection, now_s: float) -> None:
+        verdict = self._watchdog.judge(connection, self._sockets.messages(connection.key), now_s)
+        if verdict is Verdict.USELESS:
+            self._give_up(connection, "no data and no acknowledgement", now_s)
+        elif verdict is Verdict.SILENT:
+            self._leading.left(connection, connection.subscriptions.slots, now_s)
+            self._replacing.begin(connection, now_s)
+        elif verdict is Verdict.EXPIRED and len(self._replacing) <= len(self._pool) // ROTATED_AT_ONCE:
+            self._replacing.begin(connection, now_s)
+        else:
+            self._renewing.silent(connection, now_s)
 
     def _give_up(self, connection: Connection, reason: str, now_s: float) -> None:
         key = connection.key
         self._sockets.close(key)
         self.lost(key, Disconnect(reason), now_s)
-
-    def _interrupted(self, connection: Connection) -> None:
-        """What this connection carried and no other one is seen to deliver may be missing from now on."""
-        others = [c for c in self._pool if c is not connection and c.is_open]
-        self._streams.interrupted(
-            slot for slot in connection.subscriptions.slots if not any(self._sockets.seen(c.key, slot) for c in others)
-        )
 
 
 def _death(connection: Connection) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Market
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.budget import Window, of_rate
 from marketfeed_shard.connection.connection import Connection
-from marketfeed_shard.connection.ports import Settings, Sockets, Topic
-from marketfeed_shard.connection.subscriptions import State, Subscriptions
+from marketfeed_shard.connection.placement import Capacity, Placement
+from marketfeed_shard.connection.ports import Settings, Sockets, Streams, Want
+from marketfeed_shard.connection.subscriptions import Subscriptions
 
 START_WAIT_S = 0.25
 """Before the first attempt: a shard that crashes at once has spent nothing."""
@@ -19,12 +20,23 @@ START_WAIT_S = 0.25
 class Pool:
     """All of them, those on their way too, oldest first."""
 
-    def __init__(self, market: Market, sockets: Sockets, settings: Settings, random: Callable[[], float], now_s: float) -> None:
+    def __init__(
+        self,
+        market: Market,
+        sockets: Sockets,
+        streams: Streams,
+        settings: Settings,
+        random: Callable[[], float],
+        now_s: float,
+    ) -> None:
         self._market = market
         self._sockets = sockets
+        self._streams = streams
         self._settings = settings
         self._random = random
         self._connections: list[Connection] = []
+        self._wants: dict[int, Want] = {}
+        self._carrying: dict[int, list[Connection]] = {}
         self._last_id = -1
         self._start_s = now_s + START_WAIT_S
 
@@ -32,50 +44,43 @@ class Pool:
         """Those that are there now: whoever goes through them may open and drop some."""
         return iter(list(self._connections))
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
     def configure(self, settings: Settings) -> None:
         """Other limits from now on; connections stay."""
         self._settings = settings
         for connection in self._connections:
             connection.window.resize(*of_rate(settings.limits.messages_per_second))
 
+    @property
+    def capacity(self) -> Capacity:
+        """What one connection may hold."""
+        return Capacity.of(self._market.limits, self._settings.limits.streams_per_connection)
+
+    # ---- connections -------------------------------------------------------------------------------------------------
+
     def by_key(self, key: int) -> Connection | None:
         """The one whose socket that is; none where it was let go."""
         return next((c for c in self._connections if c.key == key), None)
 
-    def carrying(self, slot: int) -> list[Connection]:
-        """Those on which a stream is wanted: two while one takes over from the other."""
-        return [c for c in self._connections if c.subscriptions.get(slot) is not None]
+    def sockets(self) -> int:
+        """Sockets that are open or on their way."""
+        return sum(connection.key >= 0 for connection in self._connections)
 
-    def subscribed(self) -> set[int]:
-        """Streams that are acknowledged or seen on an open connection."""
-        return {slot for connection in self._connections for slot in connection.live_slots()}
-
-    def rejected(self) -> dict[int, str]:
-        """Streams whose name the exchange refuses, with its reason; those that another connection has are well."""
-        refused = {
-            slot: subscription.reason
-            for connection in self._connections
-            for subscription in connection.subscriptions
-            if subscription.state is State.REJECTED
-            for slot in subscription.slots
-        }
-        return {slot: refused[slot] for slot in sorted(refused.keys() - self.subscribed())} if refused else {}
-
-    def place(self, topic: Topic, now_s: float) -> Connection:
-        """Where one more stream goes: a connection with room, or a new one."""
-        return self._with_room(topic) or self.new(topic.url, now_s)
-
-    def new(self, url: str, now_s: float) -> Connection:
+    def new(self, url: str, leg: int, now_s: float) -> Connection:
         """One more connection, which is still to be made."""
         self._last_id += 1
         connection = Connection(
             id=self._last_id,
             url=url,
+            leg=leg,
             market=self._market,
             sockets=self._sockets,
+            streams=self._streams,
             backoff=Backoff(self._random),
             window=Window(*of_rate(self._settings.limits.messages_per_second)),
-            subscriptions=Subscriptions(self._market),
+            subscriptions=Subscriptions(self._market, self._random),
             retry_s=max(now_s, self._start_s),
             since_s=now_s,
             patience_s=self._settings.stale_after_s,
@@ -84,19 +89,67 @@ class Pool:
         return connection
 
     def drop(self, connection: Connection) -> None:
-        """Let go of one, and of its socket. Nobody takes over from it any more."""
+        """Let go of one, and of its socket."""
+        for slot in list(connection.subscriptions.slots):
+            self.take(slot, connection)
         self._connections.remove(connection)
-        for other in self._connections:
-            if other.replaces is connection:
-                other.replaces = None
         if connection.key >= 0:
             self._sockets.close(connection.key)
 
-    def _with_room(self, topic: Topic) -> Connection | None:
-        """The fullest connection of that address that takes one more, or the one that has the topic already."""
-        places = [c for c in self._connections if c.url == topic.url and c.state is not ConnectionState.DRAINING]
-        for connection in places:
-            if topic.name in connection.subscriptions:
-                return connection
-        free = [c for c in places if len(c.subscriptions) < self._settings.limits.streams_per_connection]
-        return max(free, key=lambda c: len(c.subscriptions), default=None)
+    # ---- streams -----------------------------------------------------------------------------------------------------
+
+    def want(self, wanted: Mapping[int, Want], now_s: float) -> None:
+        """Streams to carry, by slot: on each leg each goes to connections with room, or to new ones."""
+        placement = self.placement(self)
+        self._wants |= wanted
+        for leg in range(self._settings.legs):
+            for slot, want in wanted.items():
+                for url in want.urls:
+                    connection = placement.find(want.topics(url), url, leg)
+                    if connection is None:
+                        connection = self.new(url, leg, now_s)
+                        placement.open(connection)
+                        placement.find(want.topics(url), url, leg)
+                    self.put(slot, connection, now_s)
+
+    def forget(self, slot: int) -> None:
+        """A stream to let go."""
+        for connection in list(self.carrying(slot)):
+            self.take(slot, connection)
+        del self._wants[slot]
+
+    def placement(self, connections: Iterable[Connection]) -> Placement:
+        """Room on those of these that take streams."""
+        return Placement((c for c in connections if c.state is not ConnectionState.DRAINING), self.capacity)
+
+    def put(self, slot: int, connection: Connection, now_s: float) -> None:
+        """A stream is to be had from a connection, too."""
+        connection.subscriptions.add(slot, self._wants[slot].topics(connection.url), now_s)
+        self._carrying.setdefault(slot, []).append(connection)
+
+    def take(self, slot: int, connection: Connection) -> None:
+        """A stream is no more to be had from a connection."""
+        connection.subscriptions.remove(slot)
+        self._carrying[slot].remove(connection)
+
+    def carrying(self, slot: int, url: str | None = None) -> list[Connection]:
+        """Those on which a stream is wanted, at one address: one a leg, and two while one takes over from another."""
+        return [c for c in self._carrying.get(slot, ()) if url is None or c.url == url]
+
+    def is_divided(self, slot: int) -> bool:
+        """Whether a stream comes from several addresses at once."""
+        return len(self._wants[slot].urls) > 1
+
+    # ---- how they are ------------------------------------------------------------------------------------------------
+
+    def subscribed(self) -> set[int]:
+        """Streams of which all is acknowledged or seen on an open connection."""
+        live = {(slot, connection.url) for connection in self._connections for slot in connection.live_slots()}
+        return {slot for slot, want in self._wants.items() if all((slot, url) in live for url in want.urls)}
+
+    def rejected(self) -> dict[int, str]:
+        """Streams whose name the exchange refuses, with its reason; those that another connection has are well."""
+        refused: dict[int, str] = {}
+        for connection in self._connections:
+            refused |= connection.subscriptions.rejections()
+        return {slot: refused[slot] for slot in sorted(refused.keys() - self.subscribed())} if refused else {}

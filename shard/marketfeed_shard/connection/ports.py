@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from marketfeed.assignment import Ban, EffectiveLimits, Share
-from marketfeed.exchanges.exchange import Closing, Market
+from marketfeed.exchanges.exchange import Closing, Market, Topic
 from marketfeed_shard.connection.budget import Turns
 
 
@@ -75,11 +75,29 @@ class Streams(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """Where a stream is to be had."""
+class Source:
+    """A topic, and the address at which it is to be had."""
 
-    name: str
+    topic: Topic
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A stream to carry: it is whole only with all of its sources. A source may serve several streams."""
+
+    channel: str
+    """Ours: how long it may be silent follows from it."""
+    sources: tuple[Source, ...]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses that it takes, each once."""
+        return tuple(dict.fromkeys(source.url for source in self.sources))
+
+    def topics(self, url: str) -> tuple[Topic, ...]:
+        """What it needs of one address."""
+        return tuple(source.topic for source in self.sources if source.url == url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,11 @@ class Settings:
     check_interval_s: float
     turns: Turns | None = None
     """When this shard may try to connect, where several share one attempt."""
+    burst: Share | None = None
+    """Attempts in a shorter time, beside `connects`."""
+    burst_turns: Turns | None = None
+    legs: int = 1
+    """On so many connections each stream is carried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,57 +1,55 @@
-"""One connection takes over another's streams: proven, not timed. Decisions only; the caller says what time it is."""
+"""A connection's streams go over to others: make before break. Decisions only; the caller says what time it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from marketfeed_shard.connection.connection import Connection
-from marketfeed_shard.connection.ports import Streams
-from marketfeed_shard.connection.subscriptions import State
-
-QUIET_S = 5.0
-"""A stream on which the old connection brought nothing for so long after the new one was acknowledged is quiet by nature."""
-MISSING_S = 30.0
-"""A stream that only the old connection delivers for so long is subscribed again on the new one."""
-PARTED_S = 1.0
-"""What the new connection brought of a stream waits for so long until the old one has come as far: no two are further apart."""
 
 
 class Takeover:
-    """Watches a new connection until it has shown that it carries every stream of the old one."""
+    """Which streams of an old connection go where. It goes when each of them is proven there."""
 
-    def __init__(self, new: Connection, streams: Streams) -> None:
-        self._new = new
-        self._streams = streams
-        self._acknowledged: dict[int, tuple[float, int]] = {}
-        """Slot → (when its acknowledgement was noticed, messages then)."""
-        self._waiting_s: dict[int, float] = {}
-        """Slot → when it was noticed that what the new one brought of it waits for the old one."""
+    def __init__(self, old: Connection, streams: Mapping[int, Connection], now_s: float) -> None:
+        """`streams`: slot → where it goes."""
+        self.old = old
+        self.began_s = now_s
+        self._streams = dict(streams)
 
-    def missing(self, slots: Iterable[int], seen: Callable[[int], bool], now_s: float) -> list[int]:
-        """The streams that the new connection has not yet proven."""
-        return [slot for slot in slots if not (self._streams.joined(slot) if seen(slot) else self._quiet(slot, now_s))]
+    @property
+    def replacement(self) -> Connection | None:
+        """The connection that was opened in place of the old one; None where its streams go to several that were there."""
+        return next((new for new in self._streams.values() if new.replaces is self.old), None)
 
-    def parted(self, missing: Iterable[int], now_s: float) -> list[int]:
-        """Those on which the old connection does not come as far as the new one: it brings them no more."""
-        self._waiting_s = {s: self._waiting_s.get(s, now_s) for s in missing if not self._streams.joined(s)}
-        return [slot for slot, since_s in self._waiting_s.items() if now_s - since_s >= PARTED_S]
+    def parts(self) -> Iterator[tuple[Connection, list[int]]]:
+        """The new connections, each with the streams that go there."""
+        parts: dict[Connection, list[int]] = defaultdict(list)
+        for slot, new in self._streams.items():
+            parts[new].append(slot)
+        return iter(parts.items())
 
-    def overdue(self, missing: Iterable[int], now_s: float) -> list[int]:
-        """Those that were acknowledged long ago while the old connection went on delivering them."""
-        found = []
-        for slot in missing:
-            noted = self._acknowledged.get(slot)
-            if noted is not None and now_s - noted[0] >= MISSING_S:
-                del self._acknowledged[slot]
-                found.append(slot)
-        return found
+    def concerns(self, connection: Connection) -> bool:
+        """Whether streams go to this connection."""
+        return any(new is connection for new in self._streams.values())
 
-    def _quiet(self, slot: int, now_s: float) -> bool:
-        subscription = self._new.subscriptions.get(slot)
-        if subscription is None or subscription.state is State.REJECTED:
-            return True
-        if subscription.state is not State.ACKNOWLEDGED:
-            self._acknowledged.pop(slot, None)
-            return False
-        since_s, before = self._acknowledged.setdefault(slot, (now_s, self._streams.messages(slot)))
-        return now_s - since_s >= QUIET_S and self._streams.messages(slot) == before
+    def forget(self, slot: int) -> None:
+        """A stream is wanted no more."""
+        self._streams.pop(slot, None)
+
+    def redirect(self, gone: Connection, streams: Mapping[int, Connection]) -> None:
+        """One of the new connections was itself taken over before it had taken over."""
+        self._streams |= {slot: streams[slot] for slot, new in self._streams.items() if new is gone and slot in streams}
+
+    def missing(self, now_s: float) -> dict[Connection, list[int]]:
+        """Streams that their new connection has not yet proven; those of one that is not open are all missing."""
+        return {
+            new: missing
+            for new, slots in self.parts()
+            if (missing := new.proof.missing(slots, now_s) if new.is_open else slots)
+        }
+
+    @property
+    def streams(self) -> Mapping[int, Connection]:
+        """Slot → where it goes."""
+        return self._streams

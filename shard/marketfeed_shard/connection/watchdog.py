@@ -43,9 +43,9 @@ class Watchdog:
         """The streams that it watches."""
         return self._pulses.keys()
 
-    def begin(self, slot: int, now_s: float) -> None:
+    def begin(self, slot: int, channel: str, now_s: float) -> None:
         """A stream is wanted: it has to prove itself."""
-        self._pulses[slot] = Pulse.subscribed(self._streams.messages(slot), now_s)
+        self._pulses[slot] = Pulse.subscribed(channel, self._streams.messages(slot), now_s)
 
     def forget(self, slot: int) -> None:
         """A stream is wanted no more."""
@@ -74,11 +74,18 @@ class Watchdog:
 
         None where the connection itself is silent, or is to take over: then it is replaced, or its takeover asks again.
         """
-        if connection.replaces is not None or now_s - connection.quiet_since_s >= self.stale_after_s:
+        heard_s = max(connection.quiet_since_s, connection.heartbeat_s)
+        if connection.replaces is not None or now_s - heard_s >= self.stale_after_s:
             return []
         return [
-            slot for slot in connection.subscriptions.slots if self._pulses[slot].wants_renewal(now_s) and connection.live(slot)
+            slot
+            for slot in connection.subscriptions.slots
+            if self._pulses[slot].wants_renewal(now_s) and connection.live(slot) and not self._only_quiet(connection, slot)
         ]
+
+    def attempts(self, slot: int) -> int:
+        """How many subscriptions of a stream brought nothing, one after the other."""
+        return self._pulses[slot].attempts
 
     def renewed(self, slots: Iterable[int], now_s: float) -> None:
         """These are subscribed again."""
@@ -93,12 +100,19 @@ class Watchdog:
             connection.counted, connection.quiet_since_s = messages, now_s
             connection.patience_s = self.stale_after_s
         impatient = now_s - connection.quiet_since_s >= connection.patience_s
-        if connection.replaces is not None:
+        if connection.replaces is not None:  # a heartbeat is no sign that it will take over
             verdict = Verdict.USELESS if impatient else Verdict.WELL
-        elif impatient and connection.subscriptions.slots:
+        elif impatient and now_s - connection.heartbeat_s >= connection.patience_s and connection.subscriptions.slots:
             verdict = Verdict.SILENT
         else:
             verdict = Verdict.EXPIRED if now_s >= connection.expires_s else Verdict.WELL
         if verdict in {Verdict.USELESS, Verdict.SILENT}:
             connection.patience_s = min(2.0 * connection.patience_s, LONGEST_PATIENCE_S)
         return verdict
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _only_quiet(self, connection: Connection, slot: int) -> bool:
+        """Whether all that a stream needs delivers for others: nothing happens on its symbol, and that is all."""
+        others = [s.slots - {slot} for s in connection.subscriptions.of(slot)]
+        return all(any(self._pulses[other].delivers for other in slots) for slots in others)

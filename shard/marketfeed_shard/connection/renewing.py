@@ -1,0 +1,64 @@
+"""What is acknowledged and silent, or has to begin anew, is subscribed again. Without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marketfeed.report import ConnectionState
+from marketfeed_shard.connection.connection import Connection
+from marketfeed_shard.connection.leading import Leading
+from marketfeed_shard.connection.pool import Pool
+from marketfeed_shard.connection.ports import Streams
+from marketfeed_shard.connection.topics import Urgency
+from marketfeed_shard.connection.watchdog import Watchdog
+
+ELSEWHERE = 2
+"""After so many subscriptions that brought nothing a stream is tried on another connection."""
+
+
+class Renewing:
+    """Asks for streams again."""
+
+    def __init__(self, pool: Pool, watchdog: Watchdog, leading: Leading, streams: Streams) -> None:
+        self._pool = pool
+        self._watchdog = watchdog
+        self._leading = leading
+        self._streams = streams
+
+    def silent(self, connection: Connection, now_s: float) -> None:
+        """All silent streams of a connection together: here, or, where that did not help, on another one that has room."""
+        silent = self._watchdog.silent(connection, now_s)
+        moved = self._moved(connection, [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE], now_s)
+        here = [slot for slot in silent if slot not in moved]
+        interrupted = connection.subscriptions.renew(here, Urgency.CARE, now_s)
+        self._leading.left(connection, interrupted, now_s)
+        self._watchdog.renewed(silent, now_s)
+
+    def books(self, slots: Iterable[int], now_s: float) -> set[int]:
+        """Streams that begin anew with a snapshot on their leading connections. Returns those that are asked for again now."""
+        renewed: set[int] = set()
+        slots = set(slots)
+        for connection in self._pool:
+            led = slots.intersection(self._leading.led(connection)) if connection.is_open else set()
+            interrupted = connection.subscriptions.renew(led, Urgency.BOOK, now_s) if led else set()
+            self._streams.interrupted(interrupted - slots)
+            renewed |= interrupted & slots
+        return renewed
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _moved(self, connection: Connection, slots: list[int], now_s: float) -> set[int]:
+        """Those of these that another open connection takes. The last one stays: no connection is closed for it."""
+        moved: set[int] = set()
+        others = [c for c in self._pool if c is not connection and c.state is ConnectionState.OPEN and c.replaces is None]
+        placement = self._pool.placement(others)
+        for slot in slots:
+            topics = [subscription.topic for subscription in connection.subscriptions.of(slot)]
+            other = placement.find(topics, connection.url, connection.leg) if len(connection.subscriptions.slots) > 1 else None
+            if other is not None:
+                self._pool.put(slot, other, now_s)
+                self._leading.left(connection, [slot], now_s)
+                self._leading.opened(other, [slot])
+                self._pool.take(slot, connection)
+                moved.add(slot)
+        return moved
