@@ -21,6 +21,12 @@ class ConnectionState(StrEnum):
     BACKOFF = "backoff"
 
 
+class CatalogueState(StrEnum):
+    CURRENT = "current"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+
+
 class PublisherState(StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -67,6 +73,19 @@ class BooksReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueReport:
+    """The exchange's instrument list, as far as it is about the symbols of this shard."""
+
+    state: CatalogueState = CatalogueState.UNKNOWN
+    age: float | None = None
+    """Null: there was none yet."""
+    error: str | None = None
+    """Why the latest one could not be had."""
+    halted: list[str] = field(default_factory=list)
+    """Symbols that are not traded, with the exchange's word: their silence is no fault."""
+
+
+@dataclass(frozen=True, slots=True)
 class PublisherReport:
     state: PublisherState
     queued_bytes: int
@@ -96,6 +115,7 @@ class ShardReport:
     """compiled or plain."""
     reasons: list[str] = field(default_factory=list)
     """Why it is not ready, in words; empty when it is."""
+    catalogue: CatalogueReport = field(default_factory=CatalogueReport)
 
     def as_dict(self) -> dict[str, Any]:
         """As `/status` has it."""
