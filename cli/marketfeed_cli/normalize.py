@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -53,7 +53,10 @@ def normalize(
     exchange: Annotated[str, typer.Option(help="Whose messages: binance …")],
     market: Annotated[str, typer.Option(help="Which of its markets: spot …")],
     instruments: Annotated[
-        Path | None, typer.Option(help="The exchange's own instrument list, saved; without it symbols are split by quote.")
+        list[Path] | None,
+        typer.Option(
+            help="The exchange's own instrument list, saved; repeat for more. Without it symbols are told by their form."
+        ),
     ] = None,
     engine: Annotated[EngineName | None, typer.Option(help="Default: the compiled one where it is built.")] = None,
 ) -> None:
@@ -66,7 +69,7 @@ def normalize(
         typer.echo("normalize: standard input or output is closed; redirect them: < raw.jsonl > events.jsonl", err=True)
         raise typer.Exit(2)
     try:
-        converter = _converter(catalogue.market(exchange, market), instruments, engine)
+        converter = _converter(catalogue.market(exchange, market), instruments or [], engine)
     except (LookupError, saved_list.SavedListError) as error:
         typer.echo(error.args[0], err=True)
         raise typer.Exit(2) from None
@@ -118,8 +121,9 @@ def _abandon_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _converter(market: Market, instruments: Path | None, engine: EngineName | None) -> Converter:
-    names = Names({}, market.symbol) if instruments is None else Names.of(saved_list.instruments(instruments, market))
+def _converter(market: Market, instruments: Sequence[Path], engine: EngineName | None) -> Converter:
+    listed = [instrument for file in instruments for instrument in saved_list.instruments(file, market)]
+    names = Names.of(listed) if instruments else Names({}, market.symbol)
     if engine is None and kernel.load() is None:
         typer.echo("the compiled engine is not used: the plain one decodes, slower", err=True)
         engine = EngineName.PLAIN

@@ -13,11 +13,15 @@ _dated = re.compile(r".+_([0-9]{6})").fullmatch
 
 
 def spot_instruments(body: Any) -> list[Instrument]:
+    if any("contractType" in row for row in body["symbols"]):
+        raise ValueError("lists contracts")
     return [_instrument(row, "", "status") for row in body["symbols"]]
 
 
 def linear_instruments(body: Any) -> list[Instrument]:
     """Perpetuals, those on shares and metals (`TRADIFI_PERPETUAL`) too, and quarterly futures. Sizes are in the base asset."""
+    if any("contractType" not in row for row in body["symbols"]):
+        raise ValueError("lists spot symbols")
     return [_instrument(row, _form(row), "status") for row in body["symbols"]]
 
 

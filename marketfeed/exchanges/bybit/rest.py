@@ -46,17 +46,26 @@ def _next_page(call: Call, body: Any) -> Call | None:
 
 
 def _spot(body: Any) -> list[Instrument]:
-    return [_instrument(row, "", "basePrecision") for row in body["result"]["list"]]
+    return [_instrument(row, "", "basePrecision") for row in _listed(body, "spot")]
 
 
 def _linear(body: Any) -> list[Instrument]:
     """Sizes are in the base asset."""
-    return [_instrument(row, _form(row), "qtyStep") for row in body["result"]["list"]]
+    return [_instrument(row, _form(row), "qtyStep") for row in _listed(body, "linear")]
 
 
 def _inverse(body: Any) -> list[Instrument]:
     """A contract is worth one unit of the quote asset."""
-    return [_instrument(row, _form(row), "qtyStep", "1") for row in body["result"]["list"]]
+    return [_instrument(row, _form(row), "qtyStep", "1") for row in _listed(body, "inverse")]
+
+
+def _listed(body: Any, category: str) -> list[Any]:
+    result = body["result"]
+    told = result.get("category", category)
+    if told != category:
+        raise ValueError(f"lists {told}")
+    rows: list[Any] = result["list"]
+    return rows
 
 
 def _instrument(row: Mapping[str, Any], form: str, lot: str, contract_size: str | None = None) -> Instrument:
