@@ -16,7 +16,8 @@ Generated from `marketfeed/exchanges/` by `make docs`.
 
 Every number stands beside the document that states it, with its date; what no document states says so. A *ceiling* is how far a
 manifest may raise a default; a limit without a field in the manifest is fixed. `{symbol}` stands for the exchange's own name of
-a symbol. *Numbers* are what those of the exchange promise within one stream: that they rise, rise by one, or name the one before.
+a symbol. *Numbers* tells what those of the exchange promise within one stream: that they rise, rise by one, or name the one
+before.
 """
 SAMPLES = {"spot": "BTC-USDT", "linear": "BTC-USDT-PERP", "inverse": "BTC-USD-PERP"}
 OF_MANIFEST = {
