@@ -17,6 +17,7 @@ from marketfeed.exchanges.exchange import Window
 from marketfeed_simulator import binance_payloads as payloads
 from marketfeed_simulator import binance_rest as rest
 from marketfeed_simulator.binance_control import TOO_MANY_REQUESTS, TOO_MANY_STREAMS, Control, ErrorForm
+from marketfeed_simulator.candles import MONTH_S
 from marketfeed_simulator.exchange import Closings, Exchange, HttpReply, Recorded, Source
 from marketfeed_simulator.feeds import Feed, Timer
 from marketfeed_simulator.limits import Limits
@@ -41,7 +42,8 @@ CLOSINGS: Final = Closings(
     lifetime=(1001, ""),
 )
 NEVER: Final = float("inf")
-_INTERVAL_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+INTERVALS: Final = frozenset("1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M".split())
+_INTERVAL_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": MONTH_S}
 _enveloped = re.compile(r'\{"stream":"([^"\\]*)","data":(.*)\}', re.DOTALL).fullmatch
 Live = Callable[[Symbol, int, Ids, str], str | None]
 
@@ -96,9 +98,9 @@ class Binance(Exchange):
         raise NotImplementedError
 
     def candles(self, at: int, kind: str, every_s: float) -> Feed | None:
-        """The feed of `kline_1m` and so on; null for an interval that is not there, or a month."""
+        """The feed of `kline_1m` and so on; null for an interval that is not there."""
         head, _, label = kind.partition("_")
-        if head != "kline" or label not in rest.SPOT_INTERVALS or label[-1] not in _INTERVAL_S:
+        if head != "kline" or label not in INTERVALS:
             return None
         return Feed(at, "kline", every_s, None, int(label[:-1]) * _INTERVAL_S[label[-1]], label)
 

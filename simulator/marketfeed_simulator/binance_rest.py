@@ -13,7 +13,6 @@ from marketfeed_simulator.binance_payloads import LEVELS, WINDOW_STEPS
 from marketfeed_simulator.exchange import HttpReply, Source
 from marketfeed_simulator.listing import Listing
 
-SPOT_INTERVALS: Final = frozenset("1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M".split())
 MOST_TRADES: Final = 1000
 INVALID_SYMBOL: Final = '{"code":-1121,"msg":"Invalid symbol."}'
 _DEPTH_WEIGHTS: Final = ((100, 5), (500, 25), (1000, 50), (5000, 250))
@@ -122,6 +121,7 @@ def _ticker(source: Source, at: int, now_ms: int) -> dict[str, Any]:
     inverse = symbol.listing.inverse
     return {
         "symbol": symbol.native,
+        "weightedAvgPrice": f"{(float(day.open) + float(day.close)) / 2:.8f}",
         "lastPrice": day.close,
         "openPrice": day.open,
         "highPrice": day.high,

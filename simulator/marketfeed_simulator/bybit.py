@@ -16,6 +16,7 @@ from marketfeed.exchanges.exchange import Window
 from marketfeed_simulator import bybit_payloads as payloads
 from marketfeed_simulator import bybit_rest as rest
 from marketfeed_simulator.bybit_symbols import native
+from marketfeed_simulator.candles import MONTH_S
 from marketfeed_simulator.exchange import Closings, Exchange, HttpReply, Recorded, Source
 from marketfeed_simulator.feeds import Feed, Timer
 from marketfeed_simulator.limits import Limits
@@ -43,6 +44,7 @@ _INTERVALS_S: Final = {
     **{minutes: int(minutes) * 60 for minutes in "1 3 5 15 30 60 120 240 360 720".split()},
     "D": 86_400,
     "W": 604_800,
+    "M": MONTH_S,
 }
 _NEVER: Final = float("inf")
 

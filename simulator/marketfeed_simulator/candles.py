@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 from marketfeed_simulator.feeds import Feed, Timer
 from marketfeed_simulator.symbol import Candle, Symbol
+
+MONTH_S: Final = -1.0
+"""Interval of candles of a calendar month."""
+_WEEK_MS: Final = 7 * 86_400_000
+_MONDAY_MS: Final = 4 * 86_400_000
+"""The first Monday of the epoch."""
 
 
 class Bar(NamedTuple):
@@ -22,21 +29,31 @@ class Bar(NamedTuple):
 
 def bars(feed: Feed, symbol: Symbol, step: int, timer: Timer, now_ms: int) -> list[Bar]:
     """The candle so far; before it the end of the one before, once. A feed's first candle begins with the feed."""
-    span_ms = round(feed.interval_s * 1000)
-    opened_ms = now_ms - now_ms % span_ms
+    opened_ms = span(feed.interval_s, now_ms)[0]
     out = []
     if timer.opened_ms != opened_ms:
         if timer.opened_ms >= 0:
-            out.append(_bar(symbol, step, timer, span_ms, closed=True))
+            out.append(_bar(feed, symbol, step, timer, closed=True))
         timer.opened_ms, timer.first_step = opened_ms, (step if timer.opened_ms >= 0 else timer.step) + 1
-    out.append(_bar(symbol, step, timer, span_ms, closed=False))
+    out.append(_bar(feed, symbol, step, timer, closed=False))
     return out
 
 
-def _bar(symbol: Symbol, step: int, timer: Timer, span_ms: int, *, closed: bool) -> Bar:
+def span(interval_s: float, time_ms: int) -> tuple[int, int]:
+    """The first ms of the candle of this moment, and that of the next. Weeks begin on Monday, all in UTC."""
+    if interval_s == MONTH_S:
+        day = datetime.fromtimestamp(time_ms / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1)
+        return int(day.timestamp()) * 1000, int(following.timestamp()) * 1000
+    length_ms = round(interval_s * 1000)
+    opened_ms = time_ms - (time_ms - (_MONDAY_MS if length_ms == _WEEK_MS else 0)) % length_ms
+    return opened_ms, opened_ms + length_ms
+
+
+def _bar(feed: Feed, symbol: Symbol, step: int, timer: Timer, *, closed: bool) -> Bar:
     count = step - timer.first_step + 1
     candle = symbol.candle(timer.first_step, step) if count else _empty(symbol, step)
-    return Bar(timer.opened_ms, timer.opened_ms + span_ms - 1, candle, count, closed)
+    return Bar(timer.opened_ms, span(feed.interval_s, timer.opened_ms)[1] - 1, candle, count, closed)
 
 
 def _empty(symbol: Symbol, step: int) -> Candle:

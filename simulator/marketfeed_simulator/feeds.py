@@ -22,7 +22,7 @@ class Feed:
     repeat_s: float | None = None
     """Of a feed with a period: where its symbol made no step, only after so long (`inf`: never); null: then too."""
     interval_s: float = 0.0
-    """Of candles."""
+    """Of candles; of a calendar month `candles.MONTH_S`."""
     label: str = ""
     """What tells feeds of one kind apart: the interval of candles as the exchange writes it."""
     depth: int = 0

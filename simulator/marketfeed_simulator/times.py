@@ -11,9 +11,11 @@ EARLIER_MS = 10
 
 
 class Times:
-    """A step is (round, place). Each moment is kept with the last step that was made at it."""
+    """A step is (round, place). Each moment is kept with the last step that was made at it. Markets begin with round 0."""
 
     def __init__(self) -> None:
+        self._since = 0, 0
+        """Steps before this one are older than what is kept: (round, places before which they are)."""
         self._until: list[tuple[int, int]] = []
         """Rising: (round, places before which all steps were made)."""
         self._ms: list[int] = []
@@ -26,23 +28,23 @@ class Times:
         self._until.append((rounds, cursor))
         self._ms.append(now_ms)
         if len(self._ms) > MOST:
+            self._since = self._until[MOST // 2 - 1]
             del self._until[: MOST // 2], self._ms[: MOST // 2]
 
     def at(self, step: int, place: int) -> int:
         """When a step was made, as ms since the epoch; of one that was not: the last moment."""
         if not self._ms:
             return 0
-        found = bisect_left(self._until, (step, place + 1))
-        if found == 0 and step < self._until[0][0]:
-            return self._ms[0] - (self._until[0][0] - step) * EARLIER_MS
-        return self._ms[min(found, len(self._ms) - 1)]
+        if (step, place + 1) <= self._since:
+            return self._ms[0] - (self._since[0] - step) * EARLIER_MS
+        return self._ms[min(bisect_left(self._until, (step, place + 1)), len(self._ms) - 1)]
 
     def since(self, time_ms: int, place: int) -> int:
         """The first step of a place that was made at this time or later, or comes next."""
         found = bisect_left(self._ms, time_ms)
-        if found == 0 and self._ms:
-            return self._until[0][0] - (self._ms[0] - time_ms) // EARLIER_MS
-        if not self._ms:
-            return 0
-        rounds, cursor = self._until[found - 1]
+        if found:
+            rounds, cursor = self._until[found - 1]
+        else:
+            rounds, cursor = self._since
+            rounds -= max(0, self._ms[0] - time_ms) // EARLIER_MS if self._ms else 0
         return rounds + (place < cursor)
