@@ -37,8 +37,8 @@ class Proxy:
             running.add(task)
             try:
                 await self.speak(reader, writer)
-            except (OSError, EOFError):
-                pass  # the client, or what it asked for, is gone
+            except (OSError, EOFError, asyncio.CancelledError):
+                pass  # the client, or what it asked for, is gone, or the test is over
             finally:
                 writer.transport.abort()
                 running.discard(task)
@@ -58,12 +58,16 @@ class Proxy:
         raise NotImplementedError
 
     async def join(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, first: bytes, begin: bytes
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, answer: bytes, begin: bytes
     ) -> None:
-        """Connect a client to what it asked for: `first` to the client, `begin` to the other side, then all bytes both ways."""
-        other_reader, other_writer = await asyncio.open_connection(host, port)
+        """Connect a client to what it asked for: `answer` to it, `begin` to the other side, then all bytes both ways."""
+        self.asked.append(target)
+        host, _, port = target.rpartition(":")
+        other_reader, other_writer = await asyncio.open_connection(host, int(port))
         try:
-            writer.write(first)
+            for byte in answer:  # a stream has no pieces that one could rely on
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0)
             other_writer.write(begin)
             ways = {asyncio.ensure_future(_copy(reader, other_writer)), asyncio.ensure_future(_copy(other_reader, writer))}
             try:
@@ -77,7 +81,7 @@ class Proxy:
 
 
 class HttpProxy(Proxy):
-    """CONNECT for what is tunnelled, whole URLs for plain HTTP."""
+    """CONNECT for what is tunnelled (RFC 9110, 9.3.6), whole URLs for plain HTTP."""
 
     async def speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -86,16 +90,13 @@ class HttpProxy(Proxy):
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         elif self.refuses_with is not None:
             writer.write(f"HTTP/1.1 {self.refuses_with} No\r\nContent-Length: 0\r\n\r\n".encode())
+        elif method == "CONNECT":
+            await self.join(reader, writer, target, b"HTTP/1.1 200 Connection established\r\nVia: 1.1 a-test\r\n\r\n", b"")
         else:
-            parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            host, port = parts.hostname or "", parts.port or 80
-            self.asked.append(f"{host}:{port}")
-            if method == "CONNECT":
-                return await self.join(reader, writer, host, port, b"HTTP/1.1 200 Connection established\r\n\r\n", b"")
+            parts = urlsplit(target)
             begin = head.replace(target, f"{parts.path}?{parts.query}" if parts.query else parts.path, 1)
-            return await self.join(reader, writer, host, port, b"", begin.encode())
+            await self.join(reader, writer, parts.netloc, b"", begin.encode())
         await writer.drain()
-        return None
 
     def _knows(self, head: str) -> bool:
         if self.credentials is None:
@@ -124,8 +125,7 @@ class SocksProxy(Proxy):
             writer.write(bytes((5, self.refuses_with, 0, 1, 0, 0, 0, 0, 0, 0)))
             await writer.drain()
             return
-        self.asked.append(f"{host}:{port}")
-        await self.join(reader, writer, host, port, bytes((5, 0, 0, 1, 0, 0, 0, 0, 0, 0)), b"")
+        await self.join(reader, writer, f"{host}:{port}", bytes((5, 0, 0, 1, 0, 0, 0, 0, 0, 0)), b"")
 
     async def _knows(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         _, length = await reader.readexactly(2)

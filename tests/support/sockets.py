@@ -17,7 +17,8 @@ from marketfeed.clock import SystemClock
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.plain import PlainEngine
 from marketfeed_shard.transport.picows import Picows
-from marketfeed_shard.transport.proxy import ProxyUrl
+from marketfeed_shard.transport.proxy import ProxyReader, ProxyUrl
+from marketfeed_shard.transport.socket import Library
 from marketfeed_shard.transport.sockets import ShardSockets
 from marketfeed_shard.transport.websockets import Websockets
 
@@ -86,19 +87,24 @@ class Bed:
     server_tls: ssl.SSLContext
     client_tls: ssl.SSLContext
     proxy: Proxy | None
+    credentials: tuple[str, str] | None = None
+    """Name and password for the proxy."""
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def proxy_url(self) -> ProxyUrl | None:
-        return None if self.proxy is None else ProxyUrl.parse(f"{self.way.proxy}://localhost:{self.proxy.port}")
+        """Where the proxy is, if there is one."""
+        if self.proxy is None or self.way.proxy is None:
+            return None
+        return ProxyUrl(self.way.proxy, "localhost", self.proxy.port, *(self.credentials or (None, None)))
 
-    def sockets(self, heard: Heard, timeout_s: float = 10.0, compression: bool = False, engine: Any = None) -> ShardSockets:
+    def sockets(
+        self, heard: Heard, timeout_s: float = 10.0, compression: bool = False, proxy: ProxyReader | None = None
+    ) -> ShardSockets:
         """With this way's library."""
-        library = (
-            Picows(self.client_tls, timeout_s)
-            if self.way.library == "picows"
-            else Websockets(self.client_tls, compression=compression)
-        )
-        return ShardSockets(library, engine or PlainEngine(()), heard, SystemClock(), self.proxy_url, timeout_s)
+        library: Library = Websockets(self.client_tls, compression=compression)
+        if self.way.library == "picows":
+            library = Picows(self.client_tls, timeout_s)
+        return ShardSockets(library, PlainEngine(()), heard, SystemClock(), proxy or self.proxy_url, timeout_s)
 
     async def exchange(self, handler: Handler, **options: Any) -> str:
         """A WebSocket server until the end of the test; its address."""

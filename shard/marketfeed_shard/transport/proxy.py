@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -13,6 +14,9 @@ from marketfeed.source_rules import PROXY_SCHEMES
 from marketfeed_shard.secrets import Secrets
 
 _PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+_LONGEST: Final = 255
+"""Bytes of a name or a password that SOCKS can carry (RFC 1929)."""
 
 
 class ProxyAddressError(Exception):
@@ -39,12 +43,27 @@ class ProxyUrl:
         port = parts.port or _PORTS[parts.scheme]
         if parts.username is None:
             return cls(parts.scheme, host, port)
-        return cls(parts.scheme, host, port, unquote(parts.username), unquote(parts.password or ""))
+        username, password = unquote(parts.username), unquote(parts.password or "")
+        if not (username + password).isascii() or ":" in username or max(len(username), len(password)) > _LONGEST:
+            raise ProxyAddressError("the proxy's user or password is too long, or has characters that proxies do not know")
+        return cls(parts.scheme, host, port, username, password)
 
     @property
     def socks(self) -> bool:
         """Whether it speaks SOCKS, else HTTP."""
         return self.scheme.startswith("socks")
+
+    @property
+    def looks_up_names(self) -> bool:
+        """Whether it gets the exchange's name; else, with socks5, an address that was looked up here."""
+        return self.scheme != "socks5"
+
+    @property
+    def authorization(self) -> str | None:
+        """Credentials for HTTP (RFC 7617); not to be shown."""
+        if self.username is None:
+            return None
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self._authority}"

@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 
-from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-from aiohttp_socks import ProxyConnector, ProxyType
-from python_socks import ProxyError
+from aiohttp import (
+    ClientError,
+    ClientHttpProxyError,
+    ClientProxyConnectionError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    hdrs,
+)
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyType
 
 from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Call
@@ -32,7 +42,15 @@ _CHUNK_BYTES: Final = 64 * 1024
 class RestClient:
     """It is the `Rest` of recovery. Needs a running event loop from the first call on."""
 
-    def __init__(self, base: str, events: RestEvents, clock: Clock, tls: ssl.SSLContext, proxy: ProxyReader) -> None:
+    def __init__(
+        self,
+        base: str,
+        events: RestEvents,
+        clock: Clock,
+        tls: ssl.SSLContext,
+        proxy: ProxyReader,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         """`base`: the address before each call's path. `tls`: for https, of the exchange and of the proxy."""
         self._base = base.rstrip("/")
         self._events = events
@@ -40,7 +58,7 @@ class RestClient:
         self._tls = tls
         self._proxy = proxy
         self._session: tuple[ProxyUrl | None, ClientSession] | None = None
-        self._timeout_s = TIMEOUT_S
+        self._timeout_s = timeout_s
         self._calls: dict[int, asyncio.Task[None]] = {}
 
     def get(self, number: int, call: Call) -> None:
@@ -68,8 +86,10 @@ class RestClient:
                 answer = await self._answer(self._base + call.path)
         except TimeoutError:
             self._events.failed(number, f"no answer within {self._timeout_s:g} s")
-        except ProxyError as error:
+        except (ProxyError, ProxyConnectionError, ClientHttpProxyError, ClientProxyConnectionError) as error:
             self._events.failed(number, f"proxy: {error}")
+        except EOFError:
+            self._events.failed(number, "proxy: it closed the connection")
         except (ClientError, ProxyAddressError, SecretError, _SizeError, OSError) as error:
             self._events.failed(number, str(error) or type(error).__name__)
         except Exception:
@@ -81,8 +101,9 @@ class RestClient:
     async def _answer(self, url: str) -> Answer:
         proxy = self._proxy()
         session = await self._session_for(proxy)
-        address, credentials = (None, None) if proxy is None or proxy.socks else (str(proxy), _credentials(proxy))
-        async with session.get(url, allow_redirects=False, proxy=address, proxy_auth=credentials) as response:
+        async with session.get(url, allow_redirects=False, **_through(proxy, url)) as response:
+            if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                raise ProxyError("it refused with status 407")
             body = await _body(response)
             now_ns = self._clock.time_ns()
             retry_after_s = retry_after.seconds(response.headers.get("Retry-After"), now_ns)
@@ -118,16 +139,20 @@ def _connector(proxy: ProxyUrl | None, tls: ssl.SSLContext) -> TCPConnector:
     if proxy is None or not proxy.socks:
         return TCPConnector(limit=MOST_CONNECTIONS, ssl=tls)
     return ProxyConnector(
-        host=proxy.host,
-        port=proxy.port,
-        proxy_type=ProxyType.SOCKS5,
-        username=proxy.username,
-        password=proxy.password,
-        rdns=proxy.scheme == "socks5h",
+        proxy.host,
+        proxy.port,
+        ProxyType.SOCKS5,
+        proxy.username,
+        proxy.password,
+        rdns=proxy.looks_up_names,
         limit=MOST_CONNECTIONS,
         ssl=tls,
     )
 
 
-def _credentials(proxy: ProxyUrl) -> BasicAuth | None:
-    return None if proxy.username is None else BasicAuth(proxy.username, proxy.password or "", encoding="utf-8")
+def _through(proxy: ProxyUrl | None, url: str) -> dict[str, Any]:
+    """What a call through an HTTP proxy takes: its credentials go with CONNECT, or with the call where there is none."""
+    if proxy is None or proxy.socks:
+        return {}
+    headers = {} if proxy.authorization is None else {hdrs.PROXY_AUTHORIZATION: proxy.authorization}
+    return {"proxy": str(proxy), "proxy_headers" if url.startswith("https:") else "headers": headers}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,53 +26,55 @@ class Place:
     port: int
     tls: ssl.SSLContext | None
 
+    @property
+    def authority(self) -> str:
+        """As HTTP writes it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 async def connect(make: Callable[[], _P], place: Place, proxy: ProxyUrl | None, proxy_tls: ssl.SSLContext) -> _P:
     """A protocol on a stream to a place. Raises `OSError`, and what python-socks raises where the proxy is why."""
-    loop = asyncio.get_running_loop()
-    if proxy is not None and not proxy.socks:
-        return await _start(make(), await _http_tunnel(place, proxy, proxy_tls), place)
     if proxy is None:
-        _, protocol = await loop.create_connection(make, place.host, place.port, ssl=place.tls)
+        _, protocol = await asyncio.get_running_loop().create_connection(make, place.host, place.port, ssl=place.tls)
         return protocol
-    by_name = proxy.scheme == "socks5h"  # the proxy looks the name up
-    socks = Proxy(ProxyType.SOCKS5, proxy.host, proxy.port, proxy.username, proxy.password, rdns=by_name)
+    if proxy.socks:
+        return await _through_socks(make, place, proxy)
+    return await _through_http(make, place, proxy, proxy_tls if proxy.scheme == "https" else None)
+
+
+async def _through_socks(make: Callable[[], _P], place: Place, proxy: ProxyUrl) -> _P:
+    credentials = (proxy.username, proxy.password)
+    socks = Proxy(ProxyType.SOCKS5, proxy.host, proxy.port, *credentials, rdns=proxy.looks_up_names)
     sock = await socks.connect(place.host, place.port)
     name = None if place.tls is None else place.host
+    loop = asyncio.get_running_loop()
     _, protocol = await loop.create_connection(make, sock=sock, ssl=place.tls, server_hostname=name)
     return protocol
 
 
-async def _http_tunnel(place: Place, proxy: ProxyUrl, proxy_tls: ssl.SSLContext) -> asyncio.Transport:
-    """Ask an HTTP proxy for a connection to a place (RFC 9110, 9.3.6)."""
-    tls = proxy_tls if proxy.scheme == "https" else None
+async def _through_http(make: Callable[[], _P], place: Place, proxy: ProxyUrl, proxy_tls: ssl.SSLContext | None) -> _P:
+    """By CONNECT (RFC 9110, 9.3.6). python-socks has it, too, but takes an answer that comes in pieces for a whole one."""
     loop = asyncio.get_running_loop()
-    transport, asking = await loop.create_connection(lambda: _Connect(place, proxy), proxy.host, proxy.port, ssl=tls)
+    transport, asking = await loop.create_connection(lambda: _Connect(place, proxy), proxy.host, proxy.port, ssl=proxy_tls)
     try:
         await asking.answered
+        return await _start(make(), transport, place)
     except BaseException:
         transport.abort()
         raise
-    return transport
 
 
 async def _start(protocol: _P, transport: asyncio.Transport, place: Place) -> _P:
     """Hand a stream over to a protocol, after the handshake of TLS."""
-    if transport.is_closing():
-        raise ConnectionResetError("closed by the proxy")
+    established: asyncio.Transport | None = transport
     if place.tls is None:
         transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        return protocol
-    loop = asyncio.get_running_loop()
-    try:
-        secured = await loop.start_tls(transport, protocol, place.tls, server_hostname=place.host)
-    except BaseException:
-        transport.abort()
-        raise
-    if secured is None:
+    else:
+        loop = asyncio.get_running_loop()
+        established = await loop.start_tls(transport, protocol, place.tls, server_hostname=place.host)
+    if established is None or established.is_closing():
         raise ConnectionResetError("closed by the proxy")
-    protocol.connection_made(secured)
+    protocol.connection_made(established)
     return protocol
 
 
@@ -87,13 +88,10 @@ class _Connect(asyncio.Protocol):
         self._answer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        host = self._place.host
-        authority = f"[{host}]:{self._place.port}" if ":" in host else f"{host}:{self._place.port}"
-        request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"
-        if self._proxy.username is not None:
-            credentials = base64.b64encode(f"{self._proxy.username}:{self._proxy.password}".encode()).decode()
-            request += f"Proxy-Authorization: Basic {credentials}\r\n"
-        cast("asyncio.Transport", transport).write(request.encode() + b"\r\n")
+        lines = [f"CONNECT {self._place.authority} HTTP/1.1", f"Host: {self._place.authority}"]
+        if self._proxy.authorization is not None:
+            lines.append(f"Proxy-Authorization: {self._proxy.authorization}")
+        cast("asyncio.Transport", transport).write("\r\n".join((*lines, "", "")).encode())
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -106,14 +104,14 @@ class _Connect(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answered.done():
-            self.answered.set_exception(exc or ProxyError("it closed the connection instead of an answer"))
+            self.answered.set_exception(exc or ProxyError("it closed the connection"))
 
     def _judge(self, line: bytes) -> None:
         version, _, rest = line.partition(b" ")
         status = rest[:3]
         if not version.startswith(b"HTTP/1.") or not status.isdigit():
             self.answered.set_exception(ProxyError("its answer is no HTTP"))
-        elif int(status) // 100 != 2:
+        elif not 200 <= int(status) < 300:
             self.answered.set_exception(ProxyError(f"it refused with status {int(status)}"))
         else:
             self.answered.set_result(None)
