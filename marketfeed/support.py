@@ -31,10 +31,6 @@ def _source(source: Source, path: str) -> Iterator[Problem]:
     for i, channel in enumerate(source.channels):
         if channel not in LIVE_CHANNELS:
             yield _not_yet(f"{path}.channels[{i}]", f"channel {channel}", f"run {', '.join(LIVE_CHANNELS)}")
-    if source.transport != "picows":
-        yield _not_yet(f"{path}.transport", f"transport {source.transport}", "leave it out: picows is the default")
-    if source.proxy is not None:
-        yield _not_yet(f"{path}.proxy", "a proxy", "leave it out")
     if source.endpoint is not None:
         for name in ("ws_public", "ws_market", "ws_business"):
             if getattr(source.endpoint, name) is not None:

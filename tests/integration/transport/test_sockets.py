@@ -277,7 +277,7 @@ async def test_no_ping_is_answered_but_by_us(way: Bed) -> None:
     early = []
 
     async def ping(connection: ServerConnection) -> None:
-        pong = await connection.ping("are you there")
+        pong = asyncio.ensure_future(await connection.ping("are you there"))
         await connection.recv()
         early.append(pong.done())
         got.set()

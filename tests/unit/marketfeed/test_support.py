@@ -36,7 +36,8 @@ def test_what_runs_is_not_named() -> None:
     redis = {"url": "rediss://localhost", "passwordFrom": SECRET, "tls": {"caFrom": SECRET}}
     server = {"tls": {"certFrom": SECRET, "keyFrom": SECRET}}
     endpoint = {"ws": "ws://h", "rest": "http://h"}
-    assert paths({"endpoint": endpoint}, {"redisPubSub": redis, "grpc": server}) == []
+    source = {"endpoint": endpoint, "transport": "websockets", "proxy": {"urlFrom": SECRET}}
+    assert paths(source, {"redisPubSub": redis, "grpc": server}) == []
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,6 @@ def test_what_runs_is_not_named() -> None:
     [
         ({"channels": ["bbo", "book"]}, {}, {}, "spec.sources[0].channels[1]"),
         ({"channels": ["candles.1m"]}, {}, {}, "spec.sources[0].channels[0]"),
-        ({"transport": "websockets"}, {}, {}, "spec.sources[0].transport"),
-        ({"proxy": {"url": "http://h:1"}}, {}, {}, "spec.sources[0].proxy"),
         ({"endpoint": {"wsMarket": "ws://h"}}, {}, {}, "spec.sources[0].endpoint.wsMarket"),
         ({}, {"redisStreams": {"url": "redis://h"}}, {}, "spec.publishers.redisStreams"),
         ({}, {"kafka": {"bootstrapServers": ["a:1"]}}, {}, "spec.publishers.kafka"),
