@@ -20,7 +20,8 @@ UNCOUNTED = frozenset({"ts", "seq", "prev_seq", "interval", "close_time", *(fiel
 class Declared:
     """One declaration, its paths resolved."""
 
-    def __init__(self, number: int, message: Message, market: Market) -> None:
+    def __init__(self, number: int, message: Message, market: Market, depth: int | None = None) -> None:
+        """`depth`: levels a side of a book that is cut, told on its snapshots."""
         self.number = number
         self.message = message
         self.kind = kind = event_type(message.channel)
@@ -36,6 +37,7 @@ class Declared:
         ]
         self._order = [field.name for field in kind.fields if field.name in message.fields or not kind.omits_absent]
         self._optional = [field.name for field in OPTIONAL if field.name in message.fields]
+        self._depth = depth if kind is BOOK else None
         self._contracts = market.wire.contracts and kind.name in SIZED
         self._position = None if message.numbering in {Numbering.NONE, Numbering.UNIQUE} else kind.position
         self._extras = () if message.hook is None else tuple(Path(path) for path in message.hook.paths)
@@ -75,6 +77,8 @@ class Declared:
         event = {name: own.get(name) for name in self._order}
         if self.kind.omits_absent:
             event = {name: value for name, value in event.items() if value is not None}
+        if self._depth is not None and own.get("snapshot"):
+            event["depth"] = self._depth
         for name in self._optional:
             if own[name] is not None:
                 event[name] = own[name]

@@ -39,8 +39,9 @@ _BBO = message("bbo", "ticker", at="data", symbol="symbol",
                ts="timestamp?", bid_price="bid", bid_size="bid_qty", ask_price="ask", ask_size="ask_qty")  # fmt: skip
 _TICKER = message("ticker", "ticker", at="data", symbol="symbol",
                   ts="timestamp?", last="last?", high="high?", low="low?", volume="volume?")  # fmt: skip
-_BOOK = message("book", "book", at="data", symbol="symbol", numbering=Numbering.CHAINED, hook=Hook("checksum", ("checksum",)),
-                ts="timestamp?", snapshot=OneOf("../type", {"snapshot": True, "update": False}),
+_BOOK = message("book", "book", at="data", symbol="symbol", numbering=Numbering.CHAINED,
+                hook=Hook("digits_checksum", ("checksum",)), ts="timestamp?",
+                snapshot=OneOf("../type", {"snapshot": True, "update": False}),
                 bids=Levels("bids", "price", "qty"), asks=Levels("asks", "price", "qty"))  # fmt: skip
 _CANDLE = message("candles", "ohlc", at="data", symbol="symbol", hook=Hook("candle_end"),
                   ts="timestamp?", interval=OneOf("interval", _INTERVALS), open_time="interval_begin",

@@ -93,12 +93,12 @@ class Message:
 class Hook:
     """Values of a record that no event carries but a function of the shard needs, such as a book's checksum.
 
-    The engine hands the named function the stream, the event's own fields and these values, in order; the function says whether
-    the event goes out, and may put others before it (a candle's end before the next candle).
+    The engine hands the named function the stream, the event's own fields and these values, in order; the function may put
+    other events before it (a candle's end before the next candle). A checksum is compared with that of the book.
     """
 
     name: str
-    """Which function: `checksum`, `candle_end`."""
+    """Which function: `candle_end`, or a book's recipe: `digits_checksum`, `texts_checksum`."""
     paths: tuple[str, ...] = ()
 
 

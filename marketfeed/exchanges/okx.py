@@ -36,7 +36,7 @@ _TRADE = message("trades", "trades:{symbol}", "trades-all:{symbol}", at="data", 
 _BBO = message("bbo", "bbo-tbt:{symbol}", at="data", numbering=Numbering.RISING,
                ts="ts", bid_price="bids/0/0?", bid_size="bids/0/1?", ask_price="asks/0/0?", ask_size="asks/0/1?",
                seq="seqId?")  # fmt: skip
-_BOOK = message("book", "books:{symbol}", at="data", numbering=Numbering.CHAINED, hook=Hook("checksum", ("checksum",)),
+_BOOK = message("book", "books:{symbol}", at="data", numbering=Numbering.CHAINED, hook=Hook("texts_checksum", ("checksum",)),
                 ts="ts", snapshot=OneOf("../action", {"snapshot": True, "update": False}),
                 bids=Levels("bids"), asks=Levels("asks"), seq="seqId?", prev_seq="prevSeqId?")  # fmt: skip
 _CANDLE = message("candles", "candle{interval}:{symbol}", at="data",

@@ -67,6 +67,11 @@ class Kept:
         while self.frames and UNKNOWN != self.frames[0].position <= position:
             self.drop()
 
+    def leave_only(self, connection: int) -> None:
+        """Forget what other connections brought."""
+        self.frames = deque(frame for frame in self.frames if frame.connection == connection)
+        self.size_bytes = sum(len(frame.content) for frame in self.frames)
+
     def drop(self) -> None:
         """Forget the oldest one."""
         self.size_bytes -= len(self.frames.popleft().content)

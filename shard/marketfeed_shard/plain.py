@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from marketfeed_shard.batch import Batch
+from marketfeed_shard.books.book import Book
 from marketfeed_shard.recent import Recent
 from marketfeed_shard.streams import StreamTable
 
@@ -19,6 +20,8 @@ class Engine(Protocol):
     """Frames that it was given."""
     declined: int
     """Of these, frames left to the plain normalizer."""
+    received_ns: int
+    """Wall clock of the socket read whose events are added."""
 
     def bind(self, table: StreamTable) -> None:
         """The stream table has grown."""
@@ -30,6 +33,10 @@ class Engine(Protocol):
 
     def guard(self, slot: int, recent: Recent | None) -> None:
         """Give a stream whose ids promise no order what tells its copies apart; its slot was bound before."""
+        ...
+
+    def keep_book(self, slot: int, book: Book | None) -> None:
+        """Give a stream its book, or None: its messages are for the plain normalizer; its slot was bound before."""
         ...
 
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
@@ -73,7 +80,7 @@ class PlainEngine:
         self._parts: list[bytes] = []
         self._size = 0
         self._index = array("q")
-        self._received_ns = 0
+        self.received_ns = 0
 
     def bind(self, table: StreamTable) -> None:
         """Nothing: the pipeline writes the table."""
@@ -84,13 +91,16 @@ class PlainEngine:
     def guard(self, slot: int, recent: Recent | None) -> None:
         """Nothing: the pipeline asks it."""
 
+    def keep_book(self, slot: int, book: Book | None) -> None:
+        """Nothing: the pipeline changes it."""
+
     def feed(self, frame: bytes, connection: int, received_ns: int, only: int = -1) -> bool:
-        self._received_ns = received_ns
+        self.received_ns = received_ns
         self.frames += 1
         return False
 
     def mark_read(self, received_ns: int) -> None:
-        self._received_ns = received_ns
+        self.received_ns = received_ns
 
     def append(self, slot: int, event: bytes, position: int, kind: int) -> None:
         start = self._size
@@ -101,7 +111,7 @@ class PlainEngine:
     def flush(self, done: Callable[[Batch], None] | None = None) -> Batch | None:
         if not self._parts:
             return None
-        batch = Batch(b"".join(self._parts), self._index, self._received_ns, done)
+        batch = Batch(b"".join(self._parts), self._index, self.received_ns, done)
         self._parts, self._size, self._index = [], 0, array("q")
         return batch
 
@@ -109,10 +119,10 @@ class PlainEngine:
         raise RuntimeError("the plain engine publishes no frame of its own")
 
     def observe(self, ts_ns: int) -> None:
-        ms = (self._received_ns - ts_ns) / 1e6
+        ms = (self.received_ns - ts_ns) / 1e6
         self._buckets[bisect_left(self._bounds_ms, ms)] += 1
         self._sum_ms += ms
-        self._skew_ns = max(self._skew_ns, ts_ns - self._received_ns)
+        self._skew_ns = max(self._skew_ns, ts_ns - self.received_ns)
 
     def latency(self) -> tuple[list[int], float, int]:
         return list(self._buckets), self._sum_ms, self._skew_ns

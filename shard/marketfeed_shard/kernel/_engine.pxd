@@ -21,6 +21,7 @@ cdef class Engine(Records):
         int64_t* _owning
         uint8_t* _flags
         object _table          # whose columns these are
+        list _books            # of the streams that are books, by slot; None: left to the plain engine
         list _recents          # of the streams whose ids promise no order, by slot
         double* _bounds_ms
         int64_t* _latency
@@ -33,8 +34,9 @@ cdef class Engine(Records):
     cdef int begin(self, int64_t received_ns) noexcept
     cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1
     cdef int _publish(self, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1
+    cdef bint _can_hold(self) except -1
+    cdef bint _passes(self, Declaration* d, Record* r, int connection) except -1
     cdef bint _is_copy(self, Declaration* d, Record* r) except -1
-    cdef tuple _extras(self, Declaration* d, Record* r)
     cdef int _write(self, Record* r, int64_t n) except -1
     cdef int _mark(self, int slot, Py_ssize_t start, int64_t position, int kind) except -1
     cdef void _observe(self, int64_t ts_ns) noexcept

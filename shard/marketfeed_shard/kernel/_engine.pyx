@@ -15,9 +15,12 @@ from libc.string cimport memcpy
 from marketfeed_shard.batch import Batch
 
 from marketfeed_shard._recent cimport Recent
+from marketfeed_shard.books._book cimport Book
+from marketfeed_shard.books._sequence cimport CHECKSUM, DROPPED, PASSES, SEQUENCE, follows
 from marketfeed_shard.kernel._records cimport Record, Records
 from marketfeed_shard.kernel._tables cimport Declaration
 from marketfeed_shard.kernel._topics cimport Slot
+from marketfeed_shard.kernel._walk cimport Row
 from marketfeed_shard.kernel._values cimport Buffer, Value, put, put_char, put_integer, put_text, reserve
 
 cdef enum:
@@ -35,9 +38,10 @@ cdef class Engine(Records):
 
         `owner` is asked for what is rare: `match(topic)` for its group, `resolve(topic, message, symbol, key)` for a slot,
         `gate(…)` whether an event of a flagged stream goes out, `hole(…)` when numbers are missing whether the event goes out,
-        `hook(…)` for events that a function has to see.
+        `candle(…)` is told of candles whose end the exchange does not tell, `admit(…)`, `broken(…)` and `synced(…)` of books.
         """
         super().__init__(groups, owner)
+        self._books = []
         self._recents = []
         self._bounds = len(latency_bounds_ms)
         self._bounds_ms = <double*>calloc(self._bounds + 1, sizeof(double))
@@ -63,11 +67,16 @@ cdef class Engine(Records):
         self._repeated = <int64_t*><size_t>table.repeated.buffer_info()[0]
         self._owning = <int64_t*><size_t>table.owner.buffer_info()[0]
         self._flags = <uint8_t*><size_t>table.flags.buffer_info()[0]
+        self._books += [None] * (len(table) - len(self._books))
         self._recents += [None] * (len(table) - len(self._recents))
 
     def guard(self, int slot, recent):
         """Give a stream whose ids promise no order what tells its copies apart; slots were bound before."""
         self._recents[slot] = recent
+
+    def keep_book(self, int slot, book):
+        """Give a stream its book, or None: from now on its frames are for the plain engine; slots were bound before."""
+        self._books[slot] = book
 
     # ---- what goes out -----------------------------------------------------------------------------------------------
 
@@ -101,9 +110,12 @@ cdef class Engine(Records):
                 before = slot
             if r.ts_ns:
                 self._observe(r.ts_ns)
-            if self._flags[slot] and not self._owner.gate(slot, r.position, self._received_ns, connection):
+            if d.chained:
+                if not self._passes(d, r, connection):
+                    continue
+            elif self._flags[slot] and not self._owner.gate(slot, r.position, self._received_ns, connection):
                 continue
-            if d.numbered and r.position != UNKNOWN:
+            elif d.numbered and r.position != UNKNOWN:
                 last = self._position[slot]
                 if last != UNKNOWN:
                     if r.position <= last:
@@ -120,12 +132,69 @@ cdef class Engine(Records):
             elif self._owning[slot] >= 0 and self._owning[slot] != connection:
                 self._repeated[slot] += 1
                 continue
-            if d.hooked and not self._owner.hook(slot, d.message, self._extras(d, r), self._scratch.p[r.start:r.end]):
-                continue
+            if d.ends_candles:
+                self._owner.candle(slot, r.ts_ns, self._scratch.p[r.start:r.end])
             self._seen_ns[slot] = self._received_ns
             self._n[slot] += 1
             self._write(r, self._n[slot])
         return 0
+
+    cdef bint _passes(self, Declaration* d, Record* r, int connection) except -1:
+        """A message of a book: whether it goes out, after the book was changed by it."""
+        cdef Book book
+        cdef Row* row = &self._rows[r.row]
+        cdef int bids = d.ops[d.bids].where.place[0]
+        cdef int asks = d.ops[d.asks].where.place[0]
+        cdef int slot = r.slot
+        cdef int outcome
+        if self._flags[slot] or (self._owning[slot] >= 0 and self._owning[slot] != connection):
+            if not self._owner.admit(slot, r.snapshot, r.position, r.prev, self._received_ns, connection):
+                return False
+        book = <Book>self._books[slot]
+        outcome = PASSES if r.snapshot else follows(self._position[slot], book.joining, r.position, r.prev)
+        if outcome == DROPPED:
+            self._repeated[slot] += 1
+            return False
+        if outcome == PASSES:
+            if not book.change(
+                r.snapshot,
+                self._pairs + row.level_start[bids], row.level_count[bids],
+                self._pairs + row.level_start[asks], row.level_count[asks],
+            ):
+                outcome = SEQUENCE
+            elif not book.is_told(self.find(&d.extra[0], r.row) if d.extras else NULL):
+                outcome = CHECKSUM
+        if outcome != PASSES:
+            self._owner.broken(slot, outcome, r.snapshot, r.position, r.prev, self._received_ns, connection)
+            return False
+        book.joining = False
+        self._position[slot] = r.position
+        if self._flags[slot]:
+            self._owner.synced(slot)
+        return True
+
+    cdef bint _can_hold(self) except -1:
+        """Whether the levels of every book in the decoded frame fit it."""
+        cdef Declaration* d
+        cdef Record* r
+        cdef Row* row
+        cdef int bids, asks
+        for i in range(self._record_count):
+            r = &self._records[i]
+            d = &self._group.declaration[r.declaration]
+            if not d.chained:
+                continue
+            if self._books[r.slot] is None:
+                return False
+            row = &self._rows[r.row]
+            bids, asks = d.ops[d.bids].where.place[0], d.ops[d.asks].where.place[0]
+            if not (<Book>self._books[r.slot]).holds(
+                r.snapshot,
+                self._pairs + row.level_start[bids], row.level_count[bids],
+                self._pairs + row.level_start[asks], row.level_count[asks],
+            ):
+                return False
+        return True
 
     cdef bint _is_copy(self, Declaration* d, Record* r) except -1:
         """Whether an event with this id came before."""
@@ -133,14 +202,6 @@ cdef class Engine(Records):
         if v == NULL:
             return False
         return (<Recent>self._recents[r.slot]).know(v.p, v.n, self._received_ns)
-
-    cdef tuple _extras(self, Declaration* d, Record* r):
-        cdef Value* v
-        found = []
-        for i in range(d.extras):
-            v = self.find(&d.extra[i], r.row)
-            found.append(None if v == NULL else v.p[:v.n].decode())
-        return tuple(found)
 
     cdef int _write(self, Record* r, int64_t n) except -1:
         cdef Buffer* b = &self._out
@@ -193,11 +254,16 @@ cdef class Engine(Records):
 
     cdef bint take(self, const char* p, Py_ssize_t n, int connection, uint8_t* seen, Py_ssize_t seen_n, int only) except -1:
         self.frames += 1
-        if self._decode(p, n) < 0:
+        if self._decode(p, n) < 0 or not self._can_hold():
             self.declined += 1
             return False
         self._publish(connection, seen, seen_n, only)
         return True
+
+    @property
+    def received_ns(self):
+        """Wall clock of the socket read whose events are added."""
+        return self._received_ns
 
     def mark_read(self, long long received_ns):
         """Wall clock of the socket read whose events follow."""

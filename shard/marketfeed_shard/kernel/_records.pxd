@@ -16,6 +16,8 @@ cdef struct Record:
     Py_ssize_t start   # of the own fields in the scratch buffer
     Py_ssize_t end
     int row
+    int64_t prev       # number that a change of a book follows on, or unknown
+    bint snapshot
 
 cdef class Records(Topics):
     cdef:

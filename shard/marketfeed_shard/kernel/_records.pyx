@@ -9,7 +9,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp
 
 from marketfeed_shard.kernel._tables cimport (
-    OP_BEFORE, OP_CLOSE_TIME, OP_CONSTANT, OP_DECIMAL, OP_INTEGER, OP_INTERVAL, OP_LEVELS, OP_ONE_OF, OP_TEXT, OP_TIME, OPS,
+    OP_BEFORE, OP_CLOSE_TIME, OP_CONSTANT, OP_DECIMAL, OP_DEPTH, OP_INTEGER, OP_INTERVAL, OP_LEVELS, OP_ONE_OF, OP_TEXT, OP_TIME, OPS,
     Declaration, Entry, Group, Operation,
 )
 from marketfeed_shard.kernel._topics cimport Slot, Topic, Topics
@@ -113,6 +113,13 @@ cdef class Records(Topics):
                 put_text(b, o.before)
                 put_text(b, o.constant)
                 counted |= o.counts
+                if i == d.snapshot:
+                    snapshot = o.constant.n == 4         # true
+                continue
+            if o.op == OP_DEPTH:
+                if snapshot:
+                    put_text(b, o.before)
+                    put_text(b, o.constant)
                 continue
             if o.op == OP_INTERVAL:
                 reserve(b, o.before.n + slot.interval.n)
@@ -213,6 +220,9 @@ cdef class Records(Topics):
             v = chosen[d.position]
             if v != NULL and is_integer(v) and v.p[0] != c'-':
                 r.position = integer_of(v)
+        r.snapshot, r.prev = snapshot, UNKNOWN
+        if d.chained and d.prev_seq >= 0 and chosen[d.prev_seq] != NULL:
+            r.prev = integer_of(chosen[d.prev_seq]) - (d.ops[d.prev_seq].op == OP_BEFORE)
         r.start += r.ts_n
         r.end = b.n
         self._record_count += 1

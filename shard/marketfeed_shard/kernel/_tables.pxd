@@ -23,6 +23,7 @@ cdef enum:
     OP_CONSTANT = 7
     OP_INTERVAL = 8
     OP_CLOSE_TIME = 9
+    OP_DEPTH = 10
 
 cdef struct Alternatives:
     int count
@@ -61,8 +62,9 @@ cdef struct Declaration:
     int next_funding
     int consecutive
     int numbered
+    int chained
     int unique         # operation whose value tells copies apart, or -1
-    int hooked
+    int ends_candles
     int extras
     Alternatives extra[ALTERNATIVES]
     int snapshot

@@ -10,7 +10,7 @@ from marketfeed_shard.kernel.tables import Op
 
 assert (tables.MOST_VALUES, tables.MOST_LEVELS, tables.MOST_OPS) == (VALUES, LEVEL_ARRAYS, OPS)
 assert (tables.MOST_ALTERNATIVES, tables.MOST_TOPIC_PATHS, tables.MOST_DECLARATIONS) == (ALTERNATIVES, TOPIC_PATHS, DECLARATIONS)
-assert [int(o) for o in Op] == list(range(10))
+assert [int(o) for o in Op] == list(range(11))
 
 
 cdef Text text_of(bytes value):
@@ -93,9 +93,9 @@ cdef int build(Group* g, group) except -1:
         d.when = alternatives_of(declared.when)
         d.key = alternatives_of(declared.key)
         d.position, d.consecutive, d.numbered = declared.position, declared.consecutive, declared.numbered
-        d.unique = declared.unique
+        d.chained, d.unique = declared.chained, declared.unique
         d.funding_rate, d.next_funding = declared.funding
-        d.hooked = declared.hooked
+        d.ends_candles = declared.ends_candles
         d.extras = len(declared.extras)
         for j, extra in enumerate(declared.extras):
             d.extra[j] = alternatives_of(extra)

@@ -28,8 +28,20 @@ class Owner(Protocol):
         """The exchange's numbers jumped from `last` to `position`: whether the event goes out now."""
         ...
 
-    def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
-        """Whether an event goes out that a function has to see first; `tail` is what follows its `n`."""
+    def candle(self, slot: int, ts_ns: int, own: bytes) -> None:
+        """A candle goes out whose end the exchange does not tell; `ts_ns`: 0 where null, `own`: what follows its `n`."""
+        ...
+
+    def admit(self, slot: int, snapshot: bool, seq: int, prev: int, received_ns: int, connection: int) -> bool:
+        """Whether a message of a flagged book, or of one that another connection leads, is looked at now."""
+        ...
+
+    def broken(self, slot: int, outcome: int, snapshot: bool, seq: int, prev: int, received_ns: int, connection: int) -> None:
+        """A message of a book that does not pass, by `Outcome`."""
+        ...
+
+    def synced(self, slot: int) -> None:
+        """A book that was none is one again."""
         ...
 
 
@@ -48,7 +60,7 @@ class Routes:
             if numbers in self._groups or any(self._is_plain(self._messages[n]) for n in numbers):
                 continue
             try:
-                group = tables.group(market.wire, numbers)
+                group = tables.group(market.wire, numbers, normalizer.depth)
             except tables.TooWide:
                 continue
             self._groups[numbers] = len(self.tables)
@@ -87,7 +99,10 @@ class LiveRoutes(Routes):
         super().__init__(market, normalizer, owner.table.slot)
         self.gate = owner.gate
         self.hole = owner.hole
-        self.hook = owner.hook
+        self.candle = owner.candle
+        self.admit = owner.admit
+        self.broken = owner.broken
+        self.synced = owner.synced
 
 
 def _samples(market: Market) -> list[str]:

@@ -35,6 +35,8 @@ class Op(IntEnum):
     CONSTANT = 7
     INTERVAL = 8
     CLOSE_TIME = 9
+    DEPTH = 10
+    """Of a snapshot alone."""
 
 
 OF_KIND = {Kind.DECIMAL: Op.DECIMAL, Kind.TEXT: Op.TEXT, Kind.INTEGER: Op.INTEGER, Kind.TIME: Op.TIME}
@@ -107,10 +109,11 @@ class Declaration:
     """Operation that numbers the event, or −1."""
     consecutive: bool
     numbered: bool
+    chained: bool
     unique: int
     """Operation whose value tells copies apart, or −1."""
     extras: tuple[Alternatives, ...]
-    hooked: bool
+    ends_candles: bool
     key: Alternatives
     """Text besides the symbol that decides about the stream: the interval of a candle, where the topic does not name it."""
     funding: tuple[int, int]
@@ -225,7 +228,7 @@ def _operation(tree: _Tree, own: EventField, source: Source | None, record: int,
     return Operation(OF_KIND[own.kind], before, tree.alternatives(source, record, around), source.endswith("?"), counts=True)
 
 
-def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Declaration:
+def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message, depth: int | None) -> Declaration:
     kind = event_type(declared.channel)
     record, around = tree.records(declared.at)
     fields = declared.fields
@@ -252,6 +255,8 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
     for own in OPTIONAL:
         if own.name == "size_unit" and wire.contracts and kind.name in SIZED:
             operations.append(Operation(Op.CONSTANT, b',"size_unit":', constant=b'"contracts"'))
+        elif own.name == "depth" and kind is BOOK and depth is not None:
+            operations.append(Operation(Op.DEPTH, b',"depth":', constant=b"%d" % depth))
         elif own.name in fields:
             operation = _operation(tree, own, fields[own.name], record, around)
             operation.omit, operation.counts = True, False
@@ -274,9 +279,10 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
         position=names.index(str(kind.position)) if numbered else -1,
         consecutive=declared.numbering is Numbering.CONSECUTIVE,
         numbered=numbered,
+        chained=declared.numbering is Numbering.CHAINED,
         unique=names.index(str(kind.position)) if unique else -1,
         extras=tuple(tree.alternatives(p, record, around) for p in hook.paths) if hook else (),
-        hooked=hook is not None,
+        ends_candles=hook is not None and hook.name == "candle_end",
         key=key,
         funding=tuple(names.index(n) if n in names else -1 for n in ("funding_rate", "next_funding_time")),  # type: ignore[arg-type]
         book=tuple(names.index(n) for n in ("snapshot", "bids", "asks", "seq", "prev_seq"))  # type: ignore[arg-type]
@@ -286,13 +292,16 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message) -> Dec
     )
 
 
-def group(wire: Wire, numbers: Sequence[int]) -> Group:
-    """The tables of the messages with these numbers, which share a topic. Raises `TooWide`."""
+def group(wire: Wire, numbers: Sequence[int], depth: int | None = None) -> Group:
+    """The tables of the messages with these numbers, which share a topic. Raises `TooWide`.
+
+    `depth`: levels a side of a book that is cut, told on its snapshots.
+    """
     tree = _Tree()
     topic = tuple(tree.alternatives(path, 0, 0) for path in wire.topic)
     for node in tree.nodes:
         node.sought = any(node.leaf == first for (_, first), *_ in topic)
-    declarations = [_declaration(tree, wire, n, wire.messages[n]) for n in numbers]
+    declarations = [_declaration(tree, wire, n, wire.messages[n], depth) for n in numbers]
     if len(topic) > MOST_TOPIC_PATHS or len(declarations) > MOST_DECLARATIONS:
         raise TooWide(", ".join(wire.topic))
     if any(len(node.members) > MOST_MEMBERS for node in tree.nodes):

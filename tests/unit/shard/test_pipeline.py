@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_bed import T0, Bed, S, Sink, bbo, gaps, trade
+from pipeline_bed import T0, Bed, S, bbo, gaps, trade
 
-from marketfeed.clock import ManualClock
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Control, ControlKind
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.progress import Mark, Progress
+from marketfeed.exchanges.message import Hook
+from marketfeed_shard.progress import Mark
 from marketfeed_shard.publishers.publisher import Loss
-from marketfeed_shard.streams import Stream
 
 
 def test_a_stream_begins_with_a_gap_and_counts_from_one(bed: Bed) -> None:
@@ -213,51 +212,11 @@ def test_control_messages_reach_the_connection_and_nonsense_is_counted(bed: Bed)
     assert [e["type"] for e in bed.take()] == ["gap", "trade"]
 
 
-@pytest.mark.parametrize("engine", ["compiled", "plain"])
-def test_a_hook_sees_the_event_and_decides_whether_it_goes_out(
-    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MARKETFEED_ENGINE", engine)
-    market, shown = MARKETS["kraken", "spot"], []
-
-    def checksum(stream: Stream, fields: bytes, values: tuple[str | None, ...]) -> bool:
-        shown.append((stream.name, fields, values))
-        return values == ("7",)
-
-    sink = Sink()
-    progress = Progress(tmp_path / "progress")
-    pipeline = Pipeline(
-        market,
-        [sink],
-        progress,
-        lambda connection, control: None,
-        ManualClock(),
-        {"checksum": checksum, "candle_end": checksum},
-    )
-    pipeline.add([Stream("book", "BTC-USD", "BTC/USD")])
-    for number in (7, 8):
-        frame = (
-            b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":0.10,"qty":1.0}],"asks":[],'
-            b'"checksum":%d,"timestamp":"2023-10-06T17:35:55.440295Z"}]}' % number
-        )
-        if not pipeline.engine.feed(frame, 0, T0):
-            pipeline.decode(frame, 0, T0)
-    pipeline.flush()
-    fields = b',"snapshot":false,"bids":[["0.10","1.0"]],"asks":[],"seq":null,"prev_seq":null}'
-    assert shown == [("book:BTC-USD", fields, ("7",)), ("book:BTC-USD", fields, ("8",))]
-    assert [(e["type"], e["n"]) for e in sink.events] == [("gap", 1), ("book", 2)]
-    progress.close()
-
-
-def test_a_hook_without_a_function_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(LookupError, match="'checksum'"):
-        Pipeline(
-            MARKETS["kraken", "spot"],
-            [],
-            Progress(tmp_path / "p"),
-            lambda connection, control: None,
-            ManualClock(),
-        )
+def test_a_hook_that_nobody_knows_is_refused_at_once(tmp_path: Path) -> None:
+    market = MARKETS["kraken", "spot"]
+    message = replace(market.wire.messages[0], hook=Hook("nonsense"))
+    with pytest.raises(LookupError, match="'nonsense'"):
+        Bed(tmp_path, replace(market, wire=replace(market.wire, messages=(message,))))
 
 
 def test_latency_is_counted_from_the_exchanges_time_to_the_receipt(bed: Bed) -> None:

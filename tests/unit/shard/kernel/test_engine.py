@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
-from marketfeed.normalizer import Data, Normalizer
+from marketfeed.normalizer import Normalizer
 from marketfeed_shard.batch import DATA, GAP, Batch
+from marketfeed_shard.books.book import book
+from marketfeed_shard.books.sequence import Outcome
 from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine
-from marketfeed_shard.streams import HELD, UNKNOWN, Stream, StreamTable
+from marketfeed_shard.streams import HELD, UNKNOWN, UNSYNCED, Stream, StreamTable
 
 pytestmark = needs_kernel
 
@@ -63,9 +65,19 @@ class Owner:
         self.engine.append(slot, b'{"type":"gap"}', position - 1, GAP)
         return True
 
-    def hook(self, slot: int, message: int, extras: tuple[str | None, ...], tail: bytes) -> bool:
-        self.asked.append(("hook", slot, extras, tail))
+    def candle(self, slot: int, ts_ns: int, own: bytes) -> None:
+        self.asked.append(("candle", slot, ts_ns, own))
+
+    def admit(self, slot: int, snapshot: bool, seq: int, prev: int, received_ns: int, connection: int) -> bool:
+        self.asked.append(("admit", slot, snapshot, seq, prev, connection))
         return self.lets_through
+
+    def broken(self, slot: int, outcome: int, snapshot: bool, seq: int, prev: int, received_ns: int, connection: int) -> None:
+        self.asked.append(("broken", slot, outcome, snapshot, seq, prev, connection))
+
+    def synced(self, slot: int) -> None:
+        self.asked.append(("synced", slot))
+        self.table.flags[slot] = 0
 
     def events(self) -> list[dict[str, Any]]:
         batch = self.engine.flush()
@@ -178,20 +190,63 @@ def test_a_frame_is_taken_whole_or_not_at_all() -> None:
     assert [event["id"] for event in owner.events()] == ["1", "2"]
 
 
-def test_hooked_events_are_shown_with_what_the_hook_asks_for() -> None:
-    market = MARKETS["kraken", "spot"]
-    owner = Owner(market, ("book",), "BTC/USD")
-    frame = (b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":0.10,"qty":1.0}],"asks":[],'
-             b'"checksum":2114181697,"timestamp":"2023-10-06T17:35:55.440295Z"}]}')  # fmt: skip
+def test_the_owner_sees_candles_whose_end_is_not_told_before_they_go_out() -> None:
+    owner = Owner(MARKETS["kraken", "spot"], ("candles.1m",), "BTC/USD")
+    candle = {"symbol": "BTC/USD", "interval": 1, "interval_begin": "2023-10-04T16:25:00.000000000Z", "open": 1, "high": 1,
+              "low": 1, "close": 1.5, "volume": 2, "timestamp": "2023-10-04T16:25:01Z"}  # fmt: skip
+    frame = json.dumps({"channel": "ohlc", "type": "update", "data": [candle]}).encode()
     assert owner.engine.feed(frame, 0, T0)
-    decoded = Normalizer(market, market.symbol).decode(frame)
-    assert isinstance(decoded, Data)
-    ((_, slot, extras, tail),) = owner.asked
-    assert (slot, extras) == (0, decoded.rows[0].extras) == (0, ("2114181697",))
-    assert tail.startswith(b',"snapshot":false,"bids":[["0.10","1.0"]]')
-    owner.lets_through = False
-    owner.engine.feed(frame, 0, T0)
-    assert len(owner.events()) == 1
+    ((_, slot, ts_ns, own),) = owner.asked
+    (event,) = owner.events()
+    assert (slot, ts_ns) == (0, event["ts"])
+    assert json.loads(b"{" + own[1:]) == dict(list(event.items())[8:])
+
+
+def change(seq: int, prev: int, *bids: tuple[str, str]) -> bytes:
+    data = {"e": "depthUpdate", "E": 1672515782140, "s": "BTCUSDT", "U": prev + 1, "u": seq, "b": bids, "a": [["9", "1"]]}
+    return json.dumps({"stream": "btcusdt@depth@100ms", "data": data}).encode()
+
+
+def test_a_book_changes_in_sequence_without_its_owner_and_a_break_is_told() -> None:
+    owner = Owner(SPOT, ("book",))
+    kept = book()
+    owner.engine.keep_book(0, kept)
+    kept.apply(True, [["5", "1"]], [["6", "1"]])
+    owner.table.position[0] = 100
+    for frame in (change(103, 100, ("5", "2")), change(102, 101), change(110, 103, ("5", "3"), ("4", "1"))):
+        assert owner.engine.feed(frame, 0, T0)
+    assert owner.asked == []
+    assert [event["seq"] for event in owner.events()] == [103, 110]
+    assert (owner.table.position[0], owner.table.repeated[0]) == (110, 1)
+    assert kept.levels() == ([["5", "3"], ["4", "1"]], [["6", "1"], ["9", "1"]])
+    owner.engine.feed(change(120, 112), 4, T0)
+    assert owner.asked == [("broken", 0, Outcome.SEQUENCE, False, 120, 112, 4)]
+    assert owner.events() == []
+
+
+def test_messages_of_flagged_books_are_asked_about() -> None:
+    owner = Owner(SPOT, ("book",))
+    owner.engine.keep_book(0, book())
+    owner.table.flags[0], owner.lets_through = UNSYNCED, False
+    assert owner.engine.feed(change(12, 10), 1, T0)
+    assert owner.asked == [("admit", 0, False, 12, 10, 1)]
+    owner.table.flags[0], owner.table.owner[0] = 0, 2
+    assert owner.engine.feed(change(15, 12), 1, T0)
+    assert owner.asked[1:] == [("admit", 0, False, 15, 12, 1)]
+    assert owner.events() == []
+
+
+@pytest.mark.parametrize("size", ["1234567890123456789", "-1"])
+def test_what_a_book_cannot_hold_is_declined_before_anything_is_published(size: str) -> None:
+    owner = Owner(SPOT, ("book", "trades"))
+    kept = book()
+    owner.engine.keep_book(0, kept)
+    owner.table.position[0] = 10
+    assert not owner.engine.feed(change(11, 10, ("5", "1"), ("4", size)), 0, T0)
+    assert kept.levels() == ([], [])
+    owner.engine.keep_book(0, None)
+    assert not owner.engine.feed(change(11, 10), 0, T0)
+    assert owner.events() == []
 
 
 def test_merged_deltas_are_left_to_the_plain_engine() -> None:
