@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from marketfeed.clock import SystemClock
+from marketfeed.clock import Clock
 from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed.support import unsupported
@@ -35,9 +35,9 @@ def runnable(file: Path) -> tuple[MarketFeed | None, list[str]]:
 class News:
     """The exchanges' lists, and whether something in them is new."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
         self.came = asyncio.Event()
-        self.lists = Lists(SystemClock(), lambda key: self.came.set(), tell=partial(_tell, say))
+        self.lists = Lists(clock, lambda key: self.came.set(), tell=partial(_tell, say))
 
 
 def _tell(say: Callable[[str], None], level: int, text: str) -> None:

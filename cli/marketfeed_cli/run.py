@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from marketfeed.addresses import host_and_port
+from marketfeed.clock import SystemClock
 from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed_cli import state
@@ -143,7 +144,7 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
 
 
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:
-    news = News(_say)
+    news = News(_say, SystemClock())
     runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), news.lists, _say, _announce)
     server = HttpServer(runner.status)
     follower = Follower(wanted.feed, wanted.file, runner, news, _say)
