@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,14 @@ def test_what_no_stream_follows_is_left_out(okx: Bed) -> None:
     okx.feed(index("BTC-USDT", "83043.9"))
     assert prices(okx) == []
     assert okx.pipeline.counts.ignored == 1
+
+
+def test_an_index_with_a_symbols_name_is_still_one_of_many(engine: str, tmp_path: Path) -> None:
+    made = Bed(tmp_path, replace(LINEAR, index=lambda native: native[:8]))
+    made.pipeline.add([Stream("derivative", "BTC-USDT-PERP", "BTC-USDT")])
+    made.feed(index("BTC-USDT", "83043.9"))
+    made.pipeline.add([derivative("BTC-USDT-261225")])
+    made.feed(index("BTC-USDT", "83044"))
+    symbols = [symbol for symbol, _ in prices(made)]
+    assert symbols == ["BTC-USDT-PERP", "BTC-USDT-PERP", "BTC-USDT-261225"]
+    made.progress.close()
