@@ -53,9 +53,10 @@ demo: setup  ## Simulator, planner and shards here, shown live; DEMO_SECONDS=15 
 bench: servers  ## CPU time per message beside a plain Python collector's
 	@$(BIN)/marketfeed bench
 
-docs: setup  ## Write anew what is generated: docs/events.md, docs/conditions.md, crds/
+docs: setup  ## Write anew what is generated: docs/events.md, docs/conditions.md, docs/exchanges.md, crds/
 	@$(BIN)/python scripts/events_page.py >docs/events.md.new && mv docs/events.md.new docs/events.md
 	@$(BIN)/python scripts/conditions_page.py >docs/conditions.md.new && mv docs/conditions.md.new docs/conditions.md
+	@$(BIN)/python scripts/exchanges_page.py >docs/exchanges.md.new && mv docs/exchanges.md.new docs/exchanges.md
 	@$(BIN)/python scripts/crds.py >crds/marketfeeds.yaml.new && mv crds/marketfeeds.yaml.new crds/marketfeeds.yaml
 
 proto: setup  ## Write marketfeed/v1 anew from proto/
