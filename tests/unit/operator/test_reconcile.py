@@ -10,6 +10,7 @@ from marketfeed.assignment import Assignment
 from marketfeed.clock import ManualClock
 from marketfeed.listing import InstrumentsError
 from marketfeed.selection import ListAddress, Listing
+from marketfeed.symbols import Instrument
 from marketfeed_operator import instruments
 from marketfeed_operator.errors import InvalidError, UnavailableError
 from marketfeed_operator.instruments import Lists
@@ -98,6 +99,33 @@ async def test_a_feed_gets_its_children_and_a_second_look_writes_nothing(bed: Be
     assert order.index("ConfigMap") < order.index("Deployment")
     assert bed.condition("Accepted") == ("True", "Accepted")
     await bed.quiet()
+
+
+async def test_a_delisted_symbol_is_left_out_and_named_and_a_new_listing_is_picked_up(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = "AB"
+
+    async def ask(address: ListAddress, volumes: bool) -> Listing:
+        return Listing.of([Instrument(f"{b}-USDT", f"{b}USDT", b, "USDT", "TRADING", True) for b in listed])
+
+    monkeypatch.setattr(instruments, "ask", ask)
+    manifest = feed("A-USDT", "B-USDT")
+    chosen = {"exchange": "binance", "market": "spot", "symbolSelector": {"include": ["*-USDT"]}, "channels": ["bbo"]}
+    manifest["spec"]["sources"].append(chosen)
+    await bed.run(manifest)
+    assert [s.symbol for s in bed.assignment().symbols] == ["A-USDT", "B-USDT"]
+    (degraded,) = (c for c in bed.api.status()["conditions"] if c["type"] == "Degraded")
+    assert "A-USDT" not in degraded["message"]
+    listed = "BC"
+    bed.clock.advance(301)
+    assert await bed.lists._ask_all(bed.lists._due()) == [ListAddress("binance", "spot", "https://api.binance.com")]
+    bed.settle()
+    await bed.run()
+    assert [(s.symbol, s.channels) for s in bed.assignment().symbols] == [("B-USDT", ("trades", "bbo")), ("C-USDT", ("bbo",))]
+    assert bed.condition("Accepted") == ("True", "Accepted")
+    (degraded,) = (c for c in bed.api.status()["conditions"] if c["type"] == "Degraded")
+    assert "binance spot A-USDT" in degraded["message"]
 
 
 async def test_a_feed_that_is_gone_or_going_is_left_alone(bed: Bed) -> None:
