@@ -7,12 +7,12 @@ REST shows fits the changes on the stream, and who subscribes late sees the midd
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
 from marketfeed_simulator.listing import Listing, decimal
+from marketfeed_simulator.walk import SIZES, sizes, walk
 
 BLOCK = 10
 """Ids of this many consecutive steps, from a multiple of it on, differ in their last digit (update ids: last two) only."""
@@ -22,11 +22,7 @@ DEPTH = 100
 """Levels of the book beyond those that the best price reaches."""
 REFRESH = 128
 """Each level of the book changes once in so many steps, and when it is the best."""
-_SIZES = 1009
-"""Sizes that there are: a prime, so that they come in another order at every pass."""
 _BASE_DECIMALS = 8
-_REACH = 60
-"""The best bid stays within so many ticks of where it began."""
 
 
 class Ids(NamedTuple):
@@ -90,10 +86,10 @@ class Symbol:
         self._first_trade = rng.randrange(10**8, 10**9) * BLOCK
         self._first_aggregate = rng.randrange(10**7, 10**8) * BLOCK
         self._first_update = rng.randrange(10**8, 10**9) * BLOCK * UPDATES
-        self._bids = _walk(rng, period)
+        self._bids = walk(rng, period)
         self._makers = [rng.random() < 0.5 for _ in range(period)]
-        self._salt = rng.randrange(_SIZES)
-        self._lots, self._sizes = _sizes(seed, listing.lot_decimals, listing.size_places)
+        self._salt = rng.randrange(SIZES)
+        self._lots, self._sizes = sizes(seed, listing.lot_decimals, listing.size_places)
         self._lowest, self._highest = min(self._bids) - DEPTH, max(self._bids) + 1 + DEPTH
         ticks = max(listing.price_ticks, 1 - self._lowest)
         self._prices = [
@@ -152,10 +148,10 @@ class Symbol:
         return lots * int(self.listing.contract) * int(10 ** (_BASE_DECIMALS + self.listing.tick_decimals)) // ticks
 
     def _size_at(self, step: int) -> int:
-        return (step % self.period * 7 + self._salt) % _SIZES
+        return (step % self.period * 7 + self._salt) % SIZES
 
     def _top(self, level: int, step: int) -> int:
-        return (step % self.period * 17 + level * 31 + self._salt) % _SIZES
+        return (step % self.period * 17 + level * 31 + self._salt) % SIZES
 
     # ---- the book ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +206,7 @@ class Symbol:
         if level in {bid, bid + 1}:
             return price, self._sizes[self._top(level, step)]
         refreshed = step - (step - level) % REFRESH
-        number = (refreshed * 31 + level * 7919 + self._salt) % _SIZES
+        number = (refreshed * 31 + level * 7919 + self._salt) % SIZES
         return price, self.empty if number % 7 == 0 else self._sizes[number]
 
     # ---- many steps --------------------------------------------------------------------------------------------------
@@ -238,18 +234,3 @@ class Symbol:
         sums = self._sums[column]
         (rounds, to), (before, since) = divmod(last + 1, self.period), divmod(first, self.period)
         return (rounds - before) * sums[-1] + sums[to] - sums[since]
-
-
-@lru_cache(maxsize=64)
-def _sizes(seed: int, lot_decimals: int, places: int) -> tuple[list[int], list[str]]:
-    """Sizes in lots and as text; symbols of the same lot share them, each beginning at another place."""
-    rng = Random(f"{seed}:{lot_decimals}")  # noqa: S311
-    lots = [max(1, int(rng.lognormvariate(3.0, 1.6))) for _ in range(_SIZES)]
-    return lots, [decimal(size, lot_decimals, places) for size in lots]
-
-
-def _walk(rng: Random, period: int) -> list[int]:
-    """A random walk that ends where it began."""
-    steps = [0, *accumulate(rng.choice((-1, -1, 0, 0, 0, 0, 1, 1)) for _ in range(period))]
-    drift = steps[-1] / period
-    return [max(-_REACH, min(_REACH, step - round(drift * at))) for at, step in enumerate(steps[:-1])]

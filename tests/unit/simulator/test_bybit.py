@@ -165,7 +165,7 @@ def test_dated_contract_has_no_funding_and_its_own_name() -> None:
 
 def test_liquidations_tell_the_side_of_the_position(floor: Floor) -> None:
     floor.say(floor.session(PATH), json.dumps(subscribe("allLiquidation.BTCUSDT", "publicTrade.BTCUSDT")))
-    floor.run(2.0, 1000, ticks=1000)
+    floor.run(2.0, 2000, ticks=1000)  # a step a tick, each asked for two feeds
     messages = sent(floor)
     trades = {m["ts"]: m["data"][0] for m in messages if m["topic"].startswith("publicTrade")}
     liquidations = [m["data"][0] for m in messages if m["topic"].startswith("allLiquidation")]
