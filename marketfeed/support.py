@@ -6,36 +6,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from marketfeed.problem import Problem
-from marketfeed.resource import Grpc, MarketFeed, Publisher, Redis, Source
+from marketfeed.resource import Grpc, MarketFeed, Publisher, Redis
 
-LIVE_CHANNELS: Final = ("trades", "bbo")
-"""Channels that a shard runs; offline all are decoded."""
 LIVE_PUBLISHERS: Final = ("redisPubSub", "grpc")
 """Sinks that a shard has."""
 
 
 def unsupported(feed: MarketFeed) -> list[Problem]:
     """What is valid and cannot be run by this version."""
-    return [
-        *(problem for i, source in enumerate(feed.spec.sources) for problem in _source(source, f"spec.sources[{i}]")),
-        *_publishers(feed),
-        *_sharding(feed),
-    ]
+    return [*_publishers(feed), *_sharding(feed)]
 
 
 def _not_yet(path: str, what: str, way_out: str) -> Problem:
     return Problem(path, f"{what} cannot be run by this version yet", way_out)
-
-
-def _source(source: Source, path: str) -> Iterator[Problem]:
-    for i, channel in enumerate(source.channels):
-        if channel not in LIVE_CHANNELS:
-            yield _not_yet(f"{path}.channels[{i}]", f"channel {channel}", f"run {', '.join(LIVE_CHANNELS)}")
-    if source.endpoint is not None:
-        for name in ("ws_public", "ws_market", "ws_business"):
-            if getattr(source.endpoint, name) is not None:
-                field = f"{path}.endpoint.ws{name.removeprefix('ws_').capitalize()}"
-                yield _not_yet(field, "an address that this exchange does not keep apart", "write it as ws")
 
 
 def _publishers(feed: MarketFeed) -> Iterator[Problem]:

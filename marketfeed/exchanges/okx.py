@@ -174,7 +174,7 @@ _LIMITS = Limits(
     streams_per_connection=Limit(240, 480, "not published: 480 requests an hour, docs-v5 overview-websocket, 2026-07"),
     messages_per_second=Limit(5, 10, "not published; own choice: what is counted is requests by the hour"),
     connects_per_5_minutes=Limit(900, 900, _OVERVIEW),
-    connections_per_shard=Limit(16, 1000, "own choice: 464 deep books, or 3,840 lighter streams, keep one core busy on a lively day"),
+    connections_per_shard=Limit(16, 1000, "own choice: 464 deep books, or 3,840 others, keep one core busy on a lively day"),
     request_topics=Limit(240, 480, "not counted: a connection's topics fit one request"),
     request_bytes=Limit(65_536, 65_536, _OVERVIEW),
     # Each call has a window of its own; the smallest of those that are used (instruments, tickers, history-trades) is kept

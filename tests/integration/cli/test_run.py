@@ -105,10 +105,10 @@ def test_a_broken_file_is_one_line_and_the_last_good_plan_runs_on(run: Supervise
 def test_what_cannot_be_run_yet_is_refused_in_a_running_feed_too(run: SupervisedRun) -> None:
     run.start()
     run.wait_live(4)
-    run.source["channels"] = ["trades", "book"]
+    run.spec["sharding"] = {"replicas": 2}
     run.write()
     wait_until(run.said, "a line")
-    assert "channel book cannot be run by this version yet" in run.said()[0]
+    assert "replicas: 2 cannot be run by this version yet" in run.said()[0]
     assert run.live(4)
 
 

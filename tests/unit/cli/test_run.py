@@ -40,8 +40,8 @@ def test_a_refused_manifest_is_told_as_validate_tells_it(refused: Any) -> None:
 
 
 def test_what_this_version_cannot_run_is_told(refused: Any) -> None:
-    said = refused(GOOD.replace("trades", "book").replace("{grpc: {}}", "{redisStreams: {url: 'redis://h'}}"))
-    assert "channel book cannot be run by this version yet" in said
+    said = refused(GOOD.replace("{grpc: {}}", "{redisStreams: {url: 'redis://h'}}") + "  sharding: {replicas: 2}\n")
+    assert "replicas: 2 cannot be run by this version yet" in said
     assert "publisher redisStreams cannot be run by this version yet" in said
 
 

@@ -105,10 +105,10 @@ def test_limits_that_leave_no_room_are_told(validate: Any) -> None:
 
 
 def test_what_does_not_run_yet_is_a_warning(validate: Any) -> None:
-    result = validate(GOOD.replace("NAME", "one").replace("trades", "book"))
+    result = validate(GOOD.replace("NAME", "one") + "  sharding: {replicas: 2}\n")
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: ")
-    assert "channel book cannot be run by this version yet" in result.stderr
+    assert "replicas: 2 cannot be run by this version yet" in result.stderr
 
 
 def test_with_a_saved_list_symbols_must_exist(validate: Any, tmp_path: Path) -> None:
