@@ -193,18 +193,19 @@ class BookStreams:
         table = self._table
         if not self._is_wanting(slot):
             return True
-        if row.position is None:
+        seq = row.position = row.event["seq"]
+        if seq is None:
             raise Malformed("a book without its number")
         kept = self._waiting.get(slot)
-        first = next((frame for frame in kept or () if frame.position > row.position), None)
-        if first is not None and first.follows > row.position:
+        first = next((frame for frame in kept or () if frame.position > seq), None)
+        if first is not None and first.follows > seq:
             return False
-        self._begin(Told(slot, True, row.position, UNKNOWN, received_ns, ANY_CONNECTION))
+        self._begin(Told(slot, True, seq, UNKNOWN, received_ns, ANY_CONNECTION))
         if self._applied(slot, row) is not Outcome.PASSES:
             return False
         self._waiting.pop(slot, None)
         self._books[slot].joining = True
-        table.position[slot], table.received_ns[slot] = row.position, received_ns
+        table.position[slot], table.received_ns[slot] = seq, received_ns
         self.synced(slot)
         self._output.publish(row, slot, received_ns)
         self._replay(slot, kept)

@@ -221,7 +221,7 @@ cdef class Records(Topics):
             if v != NULL and is_integer(v) and v.p[0] != c'-':
                 r.position = integer_of(v)
         r.snapshot, r.prev = snapshot, UNKNOWN
-        if d.chained and d.prev_seq >= 0 and chosen[d.prev_seq] != NULL:
+        if d.chained and not snapshot and d.prev_seq >= 0 and chosen[d.prev_seq] != NULL:
             r.prev = integer_of(chosen[d.prev_seq]) - (d.ops[d.prev_seq].op == OP_BEFORE)
         r.start += r.ts_n
         r.end = b.n
