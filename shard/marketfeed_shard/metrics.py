@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from marketfeed.report import PublisherState
 from marketfeed_shard.counts import LATENCY_BOUNDS_MS
+from marketfeed_shard.recovery.backfill import BOUNDS_S
 from marketfeed_shard.status import Status
 
 
@@ -22,6 +23,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._exchange()
         yield from self._pipeline()
+        yield from self._recovery()
         yield from self._publishers()
 
     def _exchange(self) -> Iterable[Metric]:
@@ -40,7 +42,7 @@ class Metrics(Collector):
             "From the exchange's time of an event to its receipt, in milliseconds.",
             labels=["exchange"],
         )
-        latency.add_metric([exchange], _cumulative(counts), sum_ms)
+        latency.add_metric([exchange], _cumulative(LATENCY_BOUNDS_MS, counts), sum_ms)
         yield latency
         yield self._gauge("marketfeed_clock_skew_seconds", "Most that the exchange's clock was ahead of ours.", skew_ns / 1e9)
         yield self._counter("ws_reconnects", "Connections opened in place of another.", manager.reconnects)
@@ -65,8 +67,31 @@ class Metrics(Collector):
         yield self._counter("marketfeed_repeated_messages", repeated, sum(status.pipeline.table.repeated))
         yield self._gauge("marketfeed_streams_desired", "Streams to carry.", len(manager.slots))
         yield self._gauge("marketfeed_streams_live", "Streams that are well.", status.live())
-        yield self._gauge("marketfeed_streams_stale", "Streams silent beyond their natural period.", len(manager.stale()))
+        yield self._gauge("marketfeed_streams_stale", "Streams silent beyond their natural period.", len(status.stale()))
         yield self._gauge("marketfeed_streams_rejected", "Streams that the exchange refuses.", len(manager.rejected()))
+
+    def _recovery(self) -> Iterable[Metric]:
+        exchange, restoring = self._status.market.exchange, self._status.restoring
+        books = restoring.books()
+        yield self._gauge("marketfeed_books_desired", "Books to keep.", books.desired)
+        yield self._gauge("marketfeed_books_synced", "Books in sync with the exchange.", books.synced)
+        yield self._counter("marketfeed_resyncs", "Snapshots that mended a book.", books.resyncs)
+        backfills = CounterMetricFamily("marketfeed_backfills", "Holes in trades, by outcome.", labels=["exchange", "outcome"])
+        for outcome, count in sorted(restoring.backfill.outcomes.items()):
+            backfills.add_metric([exchange, outcome], count)
+        waits = restoring.backfill.waits
+        seconds = HistogramMetricFamily(
+            "marketfeed_backfill_seconds",
+            "From the first trade after a hole until it is filled or its loss announced.",
+            labels=["exchange"],
+        )
+        seconds.add_metric([exchange], _cumulative(BOUNDS_S, waits.counts), waits.sum_s)
+        calls = CounterMetricFamily(
+            "marketfeed_rest_calls", "REST calls that are over.", labels=["exchange", "purpose", "outcome"]
+        )
+        for (purpose, outcome), count in sorted(restoring.calls.outcomes.items()):
+            calls.add_metric([exchange, purpose.name.lower(), outcome], count)
+        yield from (backfills, seconds, calls)
 
     def _publishers(self) -> Iterable[Metric]:
         published = CounterMetricFamily("marketfeed_published_events", "Events that a sink answered.", labels=["publisher"])
@@ -94,10 +119,10 @@ class Metrics(Collector):
         return family
 
 
-def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
+def _cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
     """Buckets as Prometheus has them: each with all below it."""
     buckets, total = [], 0
-    for bound, count in zip([*map(str, LATENCY_BOUNDS_MS), "+Inf"], counts, strict=True):
+    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
         total += count
         buckets.append((bound, float(total)))
     return buckets

@@ -3,94 +3,98 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from marketfeed.assignment import Assignment
 from marketfeed.clock import Clock
-from marketfeed.exchanges.exchange import Market
-from marketfeed.report import (
-    NAMES,
-    BooksReport,
-    ConnectionReport,
-    PublisherState,
-    RejectedStream,
-    ShardReport,
-    StreamsReport,
-)
+from marketfeed.report import NAMES, ConnectionReport, PublisherState, RejectedStream, ShardReport, StreamsReport
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.manager import Manager
+from marketfeed_shard.connection.ports import Sockets
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.plain import PlainEngine
 from marketfeed_shard.publishers.publisher import Publisher
+from marketfeed_shard.restoring import Restoring
 
 
-class MessageTimes(Protocol):
-    """The transport, as far as it is asked here."""
+class Parts(Protocol):
+    """A shard's core, as far as it is asked here."""
 
-    def last_message_ns(self, key: int) -> int:
-        """Wall clock at a socket's last data message, or 0."""
-        ...
+    @property
+    def assignment(self) -> Assignment: ...
+
+    @property
+    def pipeline(self) -> Pipeline: ...
+
+    @property
+    def manager(self) -> Manager: ...
+
+    @property
+    def sockets(self) -> Sockets: ...
+
+    @property
+    def restoring(self) -> Restoring: ...
 
 
 class Status:
     """Reads the parts of one shard; changes nothing."""
 
-    def __init__(
-        self,
-        shard: str,
-        market: Market,
-        pipeline: Pipeline,
-        manager: Manager,
-        times: MessageTimes,
-        publishers: Sequence[Publisher],
-        generation: Callable[[], int],
-        clock: Clock,
-    ) -> None:
+    def __init__(self, shard: str, parts: Parts, publishers: Sequence[Publisher], clock: Clock) -> None:
         self.shard = shard
-        self.market = market
-        self.pipeline = pipeline
-        self.manager = manager
+        self.pipeline = parts.pipeline
+        self.manager = parts.manager
+        self.restoring = parts.restoring
+        self.market = parts.pipeline.market
         self.publishers = publishers
-        self._times = times
-        self._generation = generation
+        self._parts = parts
         self._clock = clock
 
     def report(self) -> ShardReport:
         """All of `/status`."""
         manager, now_ns = self.manager, self._clock.time_ns()
-        stale, rejected = manager.stale(), manager.rejected()
+        rejected = manager.rejected()
         reasons = self._reasons(rejected)
         return ShardReport(
             shard=self.shard,
             exchange=self.market.exchange,
             market=self.market.name,
-            generation=self._generation(),
+            generation=self._parts.assignment.generation,
             ready=not reasons,
             streams=StreamsReport(
                 desired=len(manager.slots),
                 live=self.live(),
-                stale=self._names(stale),
+                stale=self._names(self.stale()),
                 rejected=[RejectedStream(self._name(slot), reason) for slot, reason in list(rejected.items())[:NAMES]],
                 unproven=self._names(manager.unproven()),
             ),
             connections=[self._connection(c, now_ns) for c in manager.connections],
-            books=BooksReport(),
+            books=self.restoring.books(),
             publishers={p.name: p.report() for p in self.publishers},
             engine="plain" if isinstance(self.pipeline.engine, PlainEngine) else "compiled",
             reasons=reasons,
+            catalogue=self.restoring.catalogue(self._clock.monotonic()),
         )
 
     def live(self) -> int:
-        """Streams that are well."""
-        return len(self.manager.live())
+        """Streams that are well: subscribed, and not stale."""
+        return len(self.manager.subscribed() - self.stale())
+
+    def stale(self) -> set[int]:
+        """Streams that are silent for longer than their nature explains, and whose symbol is traded."""
+        return set(self.manager.stale()) - self.restoring.halted()
 
     def _reasons(self, rejected: Iterable[int]) -> list[str]:
         """Why the shard is not ready, in words."""
-        waiting = sorted(set(self.manager.slots) - self.manager.subscribed() - set(rejected))
+        excused = self.restoring.halted().union(rejected)
+        waiting = sorted(set(self.manager.slots) - self.manager.subscribed() - excused)
+        unsynced = sorted(set(self.restoring.unsynced()) - excused)
         reasons: list[str] = []
         if waiting:
             reasons += self._waiting_because(waiting)
+        if unsynced:
+            reasons.append(f"books not in sync: {self._some(unsynced)}")
         for publisher in self.publishers:
             report = publisher.report()
             if publisher.required and report.state is not PublisherState.CONNECTED:
@@ -99,9 +103,7 @@ class Status:
         return reasons
 
     def _waiting_because(self, waiting: Sequence[int]) -> Iterable[str]:
-        first = ", ".join(self._names(waiting)[:3])
-        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        yield f"streams not subscribed: {len(waiting)} ({first}{more})"
+        yield f"streams not subscribed: {self._some(waiting)}"
         now_s = self._clock.monotonic()
         banned_s, budget_s = self.manager.banned_for_s(now_s), self.manager.waits_for_budget_s(now_s)
         if banned_s:
@@ -113,7 +115,7 @@ class Status:
             yield f"connections down: {count} ({error})"
 
     def _connection(self, connection: Connection, now_ns: int) -> ConnectionReport:
-        last_ns = self._times.last_message_ns(connection.key) if connection.is_open else 0
+        last_ns = self._parts.sockets.last_message_ns(connection.key) if connection.is_open else 0
         opened = datetime.fromtimestamp(connection.opened_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return ConnectionReport(
             id=connection.id,
@@ -124,6 +126,12 @@ class Status:
             reconnects=connection.reconnects,
             opened=opened if connection.is_open else None,
         )
+
+    def _some(self, slots: Sequence[int]) -> str:
+        """How many, and the first of them."""
+        first = ", ".join(self._names(slots)[:3])
+        more = f" and {len(slots) - 3} more" if len(slots) > 3 else ""
+        return f"{len(slots)} ({first}{more})"
 
     def _name(self, slot: int) -> str:
         return self.pipeline.table.streams[slot].name

@@ -58,8 +58,8 @@ class BansDouble:
         self.until_s = 0.0
         self.reason = ""
 
-    def ban(self, until_s: float, reason: str) -> None:
-        self.until_s, self.reason = until_s, reason
+    def banned(self, seconds: float, reason: str, now_s: float) -> None:
+        self.until_s, self.reason = now_s + seconds, reason
 
     def banned_for_s(self, now_s: float) -> float:
         return max(0.0, self.until_s - now_s)

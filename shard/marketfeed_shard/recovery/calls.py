@@ -51,8 +51,8 @@ Done: TypeAlias = Callable[[Answer | Failure, float], None]
 class Bans(Protocol):
     """Bans are by address: they hold for REST and sockets alike."""
 
-    def ban(self, until_s: float, reason: str) -> None:
-        """The exchange wants no attempt before then."""
+    def banned(self, seconds: float, reason: str, now_s: float) -> None:
+        """The exchange wants no attempt for so long."""
         ...
 
     def banned_for_s(self, now_s: float) -> float:
@@ -126,7 +126,7 @@ class Calls:
             return
         closing = self._market.refusal(answer.status, answer.retry_after_s)
         if closing.banned_s:
-            self._bans.ban(now_s + closing.banned_s, closing.reason)
+            self._bans.banned(closing.banned_s, closing.reason, now_s)
         said = answer.body[: 4 * SHOWN_CHARACTERS].decode(errors="replace").strip()[:SHOWN_CHARACTERS]
         permanent = 400 <= answer.status < 500 and answer.status not in _TRANSIENT and not closing.banned_s
         reason = f"{closing.reason or f'HTTP {answer.status}'}{': ' if said else ''}{said}"
@@ -138,11 +138,15 @@ class Calls:
         if sent is not None:
             self._over(sent[1], "failed", Failure(reason), now_s)
 
-    def tick(self, now_s: float) -> float:
-        """Send what is due. Returns when to call again, at the latest."""
+    def expire(self, now_s: float) -> None:
+        """Give up calls that wait too long for their answer."""
         for number in [n for n, (sent_s, _) in self._sent.items() if now_s - sent_s >= TIMEOUT_S]:
             self._rest.cancel(number)
             self.failed(number, f"no answer within {TIMEOUT_S:g} s", now_s)
+
+    def tick(self, now_s: float) -> float:
+        """Give up and send what is due. Returns when to call again, at the latest."""
+        self.expire(now_s)
         due_s = self._send(now_s)
         return min((due_s, *(sent_s + TIMEOUT_S for sent_s, _ in self._sent.values())))
 

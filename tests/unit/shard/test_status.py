@@ -2,19 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from assignments import assignment
 from exchange_double import MARKET, Exchange, topic
 from prometheus_client import CollectorRegistry, generate_latest
+from rest_double import RestDouble
 
 from marketfeed.assignment import Share
 from marketfeed.clock import ManualClock
 from marketfeed.report import PublisherReport, PublisherState
+from marketfeed_shard.carrying import Carrying
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.metrics import Metrics
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.progress import Progress
+from marketfeed_shard.recovery.calls import Purpose
+from marketfeed_shard.restoring import Restoring
 from marketfeed_shard.status import Status
 from marketfeed_shard.streams import Stream
 
@@ -53,7 +59,18 @@ class Bed:
         sinks: list[Any] = [self.sink]
         pipeline = Pipeline(MARKET, sinks, self.progress, lambda connection, control: None, self.clock)
         pipeline.add([Stream("trades", f"S{i}-USDT", f"S{i}USDT") for i in range(streams)])
-        self.status = Status("feed-0", MARKET, pipeline, self.exchange.manager, self.times, sinks, lambda: 7, self.clock)
+        manager, nothing = self.exchange.manager, lambda *told: None
+        restoring = Restoring(
+            Carrying(MARKET), pipeline, manager, RestDouble(), self.clock, lambda: 0.5, nothing, {}, nothing, nothing
+        )
+        parts: Any = SimpleNamespace(
+            assignment=assignment().model_copy(update={"generation": 7}),
+            pipeline=pipeline,
+            manager=manager,
+            sockets=self.times,
+            restoring=restoring,
+        )
+        self.status = Status("feed-0", parts, sinks, self.clock)
         self.exchange.want(range(streams))
 
     def run(self, seconds: float) -> None:
@@ -95,6 +112,7 @@ def test_the_status_of_a_shard_that_is_well(bed: Bed) -> None:
             "redisPubSub": {"state": "connected", "queued_bytes": 0, "published": 12, "dropped": 3, "lag": 0.25, "error": None},
         },
         "engine": bed.report()["engine"], "reasons": [],
+        "catalogue": {"state": "unknown", "age": None, "error": None, "halted": []},
     }  # fmt: skip
 
 
@@ -162,3 +180,21 @@ def test_the_five_metrics_have_their_names_and_labels_from_the_first_moment(bed:
     assert 'ws_reconnects_total{exchange="binance"} 1.0' in lines
     assert 'ws_active_connections{exchange="binance"} 1.0' in lines
     assert 'ws_subscription_count{exchange="binance"} 3.0' in lines
+
+
+def test_recovery_has_its_metrics_from_the_first_moment(bed: Bed) -> None:
+    lines = bed.metrics()
+    assert 'marketfeed_books_desired{exchange="binance"} 0.0' in lines
+    assert 'marketfeed_resyncs_total{exchange="binance"} 0.0' in lines
+    for outcome in ("filled", "partial", "lost"):
+        assert f'marketfeed_backfills_total{{exchange="binance",outcome="{outcome}"}} 0.0' in lines
+    assert 'marketfeed_backfill_seconds_bucket{exchange="binance",le="+Inf"} 0.0' in lines
+
+
+def test_rest_calls_and_backfills_are_counted(bed: Bed) -> None:
+    bed.status.restoring.calls.outcomes[Purpose.BOOK, "429"] += 2
+    bed.status.restoring.backfill.waits.add(0.15)
+    lines = bed.metrics()
+    assert 'marketfeed_rest_calls_total{exchange="binance",outcome="429",purpose="book"} 2.0' in lines
+    assert 'marketfeed_backfill_seconds_bucket{exchange="binance",le="0.1"} 0.0' in lines
+    assert 'marketfeed_backfill_seconds_bucket{exchange="binance",le="0.2"} 1.0' in lines

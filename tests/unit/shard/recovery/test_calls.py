@@ -131,7 +131,7 @@ def test_a_ban_holds_for_everything_and_is_told(bed: Bed, status: int, banned_s:
 
 
 def test_a_ban_that_sockets_met_stops_rest(bed: Bed) -> None:
-    bed.bans.ban(50.0, "HTTP 418")
+    bed.bans.banned(50.0, "HTTP 418", 0.0)
     bed.ask("/a")
     assert not bed.calls.promises(Purpose.BACKFILL, 1, 2.0, 0.0)
     assert bed.calls.tick(0.0) == 50.0
