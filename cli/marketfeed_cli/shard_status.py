@@ -66,6 +66,7 @@ class ShardStatus:
 
 def _silent(assigned: Assignment, error: str) -> dict[str, Any]:
     """A report in the place of a shard that does not answer: it carries nothing, not even a generation."""
+    channels = [channel for symbol in assigned.symbols for channel in symbol.channels]
     sinks = assigned.publishers.model_dump(by_alias=True, exclude_none=True)
     report = ShardReport(
         shard=assigned.shard,
@@ -73,9 +74,9 @@ def _silent(assigned: Assignment, error: str) -> dict[str, Any]:
         market=assigned.market,
         generation=0,
         ready=False,
-        streams=StreamsReport(desired=sum(len(symbol.channels) for symbol in assigned.symbols)),
+        streams=StreamsReport(desired=len(channels)),
         connections=[],
-        books=BooksReport(),
+        books=BooksReport(desired=channels.count("book")),
         publishers={name: PublisherReport(PublisherState.CONNECTING, 0, 0, 0, 0.0, error) for name in sinks},
         engine="",
         reasons=[error],

@@ -24,7 +24,7 @@ def assigned(shard: str) -> Assignment:
         shard=shard,
         exchange="binance",
         market="spot",
-        symbols=(SymbolStreams(symbol="BTC-USDT", native="BTCUSDT", channels=("trades", "bbo")),),
+        symbols=(SymbolStreams(symbol="BTC-USDT", native="BTCUSDT", channels=("trades", "book")),),
         endpoint=Endpoint(),
         limits=EffectiveLimits(streams_per_connection=900, messages_per_second=2.0),
         connects=Share(count=300, seconds=300.0),
@@ -92,7 +92,8 @@ async def test_status_is_one_object_by_shard_and_a_silent_shard_is_in_it(shards:
         "shard": "b", "exchange": "binance", "market": "spot", "generation": 0, "ready": False,
         "streams": {"desired": 2, "live": 0, "stale": [], "rejected": [], "unproven": []},
         "connections": [],
-        "books": {"desired": 0, "synced": 0, "gaps": 0, "resyncs": 0},
+        "books": {"desired": 1, "synced": 0, "gaps": 0, "resyncs": 0},
+        "catalogue": {"state": "unknown", "age": None, "error": None, "halted": []},
         "publishers": {
             "grpc": {"state": "connecting", "queued_bytes": 0, "published": 0, "dropped": 0, "lag": 0.0, "error": error}
         },
