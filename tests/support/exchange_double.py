@@ -43,7 +43,9 @@ class Socket:
     messages: int = 0
     seen: set[int] = field(default_factory=set)
     closed: bool = False
-    most_topics: int = 0
+    stalled: bool = False
+    """It is open, and nothing comes of it any more."""
+    most: dict[str, int] = field(default_factory=lambda: {"topics": 0, "characters": 0, "deep": 0})
     """Most that it had at the same time."""
 
 
@@ -123,6 +125,7 @@ class Exchange:
         )
         self._due: list[Callable[[], None]] = []
         self._feeds: dict[str, set[int]] = defaultdict(set)
+        self._topics: dict[str, Topic] = {}
         self.manager = Manager(self.market, self, self.streams, self.settings, random, self.now_s, attempted_s)
         self.next_s = 0.0
 
@@ -144,14 +147,14 @@ class Exchange:
         request = json.loads(text)
         socket.requests.append(request)
         socket.requests_s.append(self.now_s)
-        answers = self._answers(socket, request)
+        answers = [] if socket.stalled else self._answers(socket, request)
         if self.acknowledges:
             for answer in answers:
                 self._due.append(lambda answer=answer: self.manager.control(key, answer, self.now_s))  # type: ignore[misc]
 
     def ping(self, key: int, payload: bytes) -> None:
         self.sockets[key].sent_s.append(self.now_s)
-        if self.answers_pings:
+        if self.answers_pings and not self.sockets[key].stalled:
             self._due.append(lambda: self.manager.ponged(key, self.now_s))
 
     def pong(self, key: int, payload: bytes) -> None:
@@ -186,6 +189,7 @@ class Exchange:
             all_ = [t if isinstance(t, Topic) else Topic(t, f"native-{t}") for t in topics]
             for each in all_:
                 self._feeds[each.name].add(slot)
+                self._topics[each.name] = each
             wants[slot] = Want(channel, tuple(Source(each, url) for each in all_))
         self.manager.add(wants, self.now_s)
 
@@ -201,7 +205,8 @@ class Exchange:
         for slot in slots:
             names = [name for name, fed in self._feeds.items() if slot in fed]
             for key, socket in self.sockets.items():
-                if not socket.closed and socket.topics.intersection(names) and only in {None, key}:
+                open_ = not (socket.closed or socket.stalled)
+                if open_ and socket.topics.intersection(names) and only in {None, key}:
                     socket.messages += 1
                     socket.seen.add(slot)
                     self.streams.counts[slot] += 1
@@ -254,6 +259,8 @@ class Exchange:
 
     def _beat(self) -> None:
         for key in self.open_keys:
+            if self.sockets[key].stalled:
+                continue
             self.manager.control(key, Control(ControlKind.HEARTBEAT), self.now_s)
 
     def _answers(self, socket: Socket, request: dict[str, Any]) -> list[Control]:
@@ -261,13 +268,22 @@ class Exchange:
         parts = [[name] for name in names] if self.answers_each else [names]
         answers = []
         for part in parts:
-            reason, paced = self.refuses(part), any(map(self.paces, part))
+            reason = self.refuses(part) if request["op"] == "subscribe" else None
+            paced = any(map(self.paces, part))
             if reason is None and not paced:
                 (socket.topics.update if request["op"] == "subscribe" else socket.topics.difference_update)(part)
-                socket.most_topics = max(socket.most_topics, len(socket.topics))
+                self._measure(socket)
             kind = ControlKind.PACED if paced else ControlKind.ACKNOWLEDGED if reason is None else ControlKind.REJECTED
             answers.append(Control(kind, request["id"], reason or "", tuple(part) if self.answers_each else ()))
         return answers
+
+    def _measure(self, socket: Socket) -> None:
+        now = {
+            "topics": len(socket.topics),
+            "characters": sum(map(len, socket.topics)),
+            "deep": sum(self._topics[name].deep for name in socket.topics),
+        }
+        socket.most = {what: max(most, now[what]) for what, most in socket.most.items()}
 
 
 def topic(slot: int) -> str:

@@ -42,9 +42,7 @@ class Proof:
 
     def carries(self, slot: int, now_s: float) -> bool:
         """Whether a stream would go on if only this connection were left."""
-        if slot in self._failed:
-            return False
-        return self._topics.live(slot, seen=True) if self._seen(slot) else self._quiet(slot, now_s)
+        return slot not in self._failed and (self._delivers(slot) or self._quiet(slot, now_s))
 
     def failed(self, slot: int) -> None:
         """A stream does not come here any more."""
@@ -57,7 +55,9 @@ class Proof:
 
     def parted(self, missing: Iterable[int], now_s: float) -> list[int]:
         """Of these, those on which the leader does not come as far as this connection: it brings them no more."""
-        self._waiting_s = {s: self._waiting_s.get(s, now_s) for s in missing if self._seen(s) and not self._streams.joined(s)}
+        self._waiting_s = {
+            s: self._waiting_s.get(s, now_s) for s in missing if self._delivers(s) and not self._streams.joined(s)
+        }
         return [slot for slot, since_s in self._waiting_s.items() if now_s - since_s >= PARTED_S]
 
     def overdue(self, missing: Iterable[int], now_s: float) -> list[int]:
@@ -65,7 +65,7 @@ class Proof:
         found = []
         for slot in missing:
             noted, patience_s = self._acknowledged.get(slot), self._patience_s.get(slot, MISSING_S)
-            if noted is not None and not self._seen(slot) and now_s - noted[0] >= patience_s:
+            if noted is not None and not self._delivers(slot) and now_s - noted[0] >= patience_s:
                 del self._acknowledged[slot]
                 self._patience_s[slot] = min(2.0 * patience_s, LONGEST_MISSING_S)
                 found.append(slot)
@@ -74,7 +74,11 @@ class Proof:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _proven(self, slot: int, now_s: float) -> bool:
-        return self._streams.joined(slot) if self._seen(slot) else self._quiet(slot, now_s)
+        return self._streams.joined(slot) if self._delivers(slot) else self._quiet(slot, now_s)
+
+    def _delivers(self, slot: int) -> bool:
+        """Whether it is seen to; what was subscribed again since then has to be acknowledged."""
+        return self._seen(slot) and self._topics.live(slot, seen=True)
 
     def _quiet(self, slot: int, now_s: float) -> bool:
         if not self._topics.acknowledged(slot):

@@ -17,6 +17,8 @@ LONGEST_SILENCES = 3.0
 """And not before it was silent for so many times its longest silence of late."""
 FORGETS = 0.99
 """With each look at a stream that delivers, its longest silence counts this much less."""
+UNKNOWN = 10.0
+"""While its pace is not known, a stream may be silent for so many times the shortest time of its channel."""
 FIRST_ATTEMPT_S = 30.0
 """After a subscription that brought nothing."""
 LONGEST_WAIT_S = 1800.0
@@ -34,7 +36,7 @@ class Pulse:
     floor_s: float = 60.0
     """It is not taken for stale before."""
     least_messages: int = 1
-    """Nor while it brought fewer."""
+    """While it brought fewer its pace is not known."""
     quiet_since_s: float = 0.0
     """Last seen to deliver, or subscribed."""
     stale: bool = False
@@ -72,6 +74,7 @@ class Pulse:
         messages = self.counted - self.began_count
         usual_s = (self.quiet_since_s - self.began_s) / messages if messages else 0.0
         own_s = max(USUAL_INTERVALS * usual_s, LONGEST_SILENCES * self._longest_s)
+        own_s = own_s if self.has_pace else max(own_s, UNKNOWN * self.floor_s)
         return max(self.floor_s, min(own_s, LONGEST_PERIOD_S))
 
     def look(self, messages: int, now_s: float) -> None:
@@ -81,7 +84,7 @@ class Pulse:
                 self._longest_s = max(FORGETS * self._longest_s, now_s - self.quiet_since_s)
             self.counted, self.quiet_since_s = messages, now_s
             self.stale, self.attempts, self._wait_s, self._attempt_s = False, 0, FIRST_ATTEMPT_S, None
-        elif self.has_pace and now_s - self.quiet_since_s > self.period_s():
+        elif self.proven and now_s - self.quiet_since_s > self.period_s():
             self.stale = True
 
     def wants_renewal(self, now_s: float) -> bool:

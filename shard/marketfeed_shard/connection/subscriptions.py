@@ -46,7 +46,8 @@ class Subscriptions(Topics):
         """Want a stream no more. A topic that other streams need stays."""
         for subscription in self._let_go(slot):
             name = subscription.topic.name
-            if subscription.state in {State.REQUESTED, State.ACKNOWLEDGED} or name in self._leaving:
+            asked = subscription.state in {State.REQUESTED, State.ACKNOWLEDGED} or self._tries[name] > 0
+            if asked or name in self._leaving:
                 self._leaving[name] = subscription.topic, Urgency.WANTED
             if subscription.suspect:
                 self._batches = [rest for batch in self._batches if (rest := [s for s in batch if s is not subscription])]
@@ -68,6 +69,7 @@ class Subscriptions(Topics):
         self._leaving.clear()
         self._batches.clear()
         self._tries.clear()
+        self._before.clear()
         for subscription in self:
             subscription.urgency, subscription.suspect, subscription.renewed = Urgency.WANTED, False, False
             if subscription.state is not State.REJECTED:

@@ -59,6 +59,8 @@ class Topics:
         self._by_slot: dict[int, tuple[Subscription, ...]] = {}
         self._unsettled: dict[str, Subscription] = {}
         """Those that are not acknowledged: few, where many are looked at often."""
+        self._before: set[str] = set()
+        """Topics that were let go on this socket."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._topics
@@ -106,7 +108,8 @@ class Topics:
 
     def _wanted(self, topic: Topic, now_s: float) -> Subscription:
         if topic.name not in self._topics:
-            self._topics[topic.name] = self._unsettled[topic.name] = Subscription(topic, set(), since_s=now_s)
+            wanted = Subscription(topic, set(), since_s=now_s, renewed=topic.name in self._before)
+            self._topics[topic.name] = self._unsettled[topic.name] = wanted
         return self._topics[topic.name]
 
     def _set(self, subscription: Subscription, state: State, now_s: float) -> None:
@@ -125,6 +128,7 @@ class Topics:
             if not subscription.slots:
                 del self._topics[subscription.topic.name]
                 self._unsettled.pop(subscription.topic.name, None)
+                self._before.add(subscription.topic.name)
                 free.append(subscription)
         return free
 
