@@ -11,12 +11,18 @@ import typer
 
 def simulate(
     exchange: Annotated[str, typer.Option(help="The exchange to simulate.")] = "binance",
-    market: Annotated[str, typer.Option(help="Its market.")] = "spot",
+    market: Annotated[str, typer.Option(help="Its market: spot, linear or inverse.")] = "spot",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port for WebSocket and HTTP; 0: a free one.")] = 0,
-    symbols: Annotated[str, typer.Option(help="How many symbols, or which: BTC-USDT,ETH-USDT.")] = "40",
+    symbols: Annotated[
+        str, typer.Option(help="How many symbols, or which: BTC-USDT,ETH-USDT; BTC-USDT-PERP,BTC-USDT-261225.")
+    ] = "40",
     rate: Annotated[
-        float, typer.Option(min=0.0, help="Messages per second, all subscribed streams together; 0: as fast as they are read.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="Messages per second of all subscribed streams without a period of their own; 0: as fast as they are read.",
+        ),
     ] = 1000.0,
     seed: Annotated[int, typer.Option(help="Same seed: same prices, sizes and sides in the same order.")] = 1,
     start: Annotated[
@@ -45,14 +51,14 @@ def simulate(
     ping_timeout: Annotated[float | None, typer.Option(min=0.01, help="Seconds without pong. Default: the exchange's.")] = None,
     lifetime: Annotated[float | None, typer.Option(min=0.01, help="Seconds of a connection. Default: the exchange's.")] = None,
     errors: Annotated[
-        Literal["flat", "wrapped"], typer.Option(help="Form of errors: as documented, or as seen in the field.")
+        Literal["flat", "wrapped"], typer.Option(help="Form of Binance's errors: as documented, or as seen in the field.")
     ] = "flat",
 ) -> None:
     """Serve a simulated exchange until Ctrl-C or SIGTERM; prints `listening ws://HOST:PORT` when it accepts.
 
     It enforces the exchange's limits and closes as the exchange does. Its own paths steer it and tell its state:
-    /sim/state, /sim/pause, /sim/emit?messages=100, /sim/stall?connection=1, /sim/cut, /sim/gap?messages=3 and so on;
-    an unknown one lists them all.
+    /sim/state, /sim/pause, /sim/emit?messages=100, /sim/stall?connection=1, /sim/cut, /sim/gap?messages=3,
+    /sim/list?symbol=NEW-USDT, /sim/trades?symbol=BTC-USDT and so on; an unknown one lists them all.
     """
     from marketfeed_simulator.main import Options, run
 

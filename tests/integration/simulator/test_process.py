@@ -23,6 +23,18 @@ def test_process_says_where_it_listens_and_ends_with_code_0(simulator_process: S
         assert simulator_process.stop() == 0
 
 
+def test_any_market_is_served(simulator_process: SimulatorProcess) -> None:
+    simulator_process.start("--exchange", "bybit", "--market", "linear", "--symbols", "3", "--rate", "500")
+    with connect(simulator_process.ws_url + "/v5/public/linear") as ws:
+        ws.send('{"op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT"]}')
+        assert json.loads(ws.recv(timeout=10))["success"]
+        kinds = {(message["topic"], message["type"]) for message in (json.loads(ws.recv(timeout=10)) for _ in range(50))}
+    book, trades = "orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"
+    assert kinds == {(book, "snapshot"), (book, "delta"), (trades, "snapshot")}
+    listed = simulator_process.get("/v5/market/instruments-info?category=linear")["result"]["list"]
+    assert [row["symbol"] for row in listed] == ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
+
+
 def test_ledger_file_has_what_was_sent(simulator_process: SimulatorProcess) -> None:
     simulator_process.start("--paused", "--ledger", str(simulator_process.ledger_path))
     with connect(simulator_process.ws_url + URL) as ws:

@@ -11,24 +11,30 @@ from websockets.asyncio.client import connect
 from websockets.sync.client import connect as sync_connect
 
 from marketfeed.exchanges import catalogue
+from marketfeed_simulator import catalogue as simulated
 from marketfeed_simulator.binance import BinanceSpot
 from marketfeed_simulator.recording import Recording
 from marketfeed_simulator.replay import Replay, ReplayPump
 from marketfeed_simulator.server import Simulator
+from marketfeed_simulator.session import Session
 
 pytestmark = needs_recordings
 CAPTURES = captures("binance", "spot")
 
 
-def test_recorded_messages_are_replayed_to_the_letter(recordings: Path) -> None:
-    exchange = BinanceSpot()
-    for path in CAPTURES:
-        found = Recording(path, exchange, catalogue.market("binance", "spot"))
-        texts = [line.decode() for line in lines(path)]
-        assert found.count == len(texts)
-        for (message, _), text in zip(found.messages(), texts, strict=True):
-            enveloped = f'{{"stream":"{message.topics[0]}","data":{message.payload}}}'
-            assert text in {enveloped, message.payload}
+@pytest.mark.parametrize("place", list(simulated.EXCHANGES), ids="-".join)
+def test_recorded_messages_are_replayed_to_the_letter(recordings: Path, place: tuple[str, str]) -> None:
+    exchange, market = simulated.exchange(*place), catalogue.market(*place)
+    session = Session(combined=True)
+    paths = captures(*place)
+    assert paths
+    for path in paths:
+        found = Recording(path, exchange, market)
+        recorded = {line.decode() for line in lines(path)}
+        for message, _ in found.messages():
+            assert recorded & {message.payload, exchange.envelope(session, message.topics[0], message.payload)}
+        data = [line for line in lines(path) if exchange.recorded(line.decode()) is not None]
+        assert found.count == len(data)
 
 
 @pytest.mark.parametrize("speed", ["full", "original"])
