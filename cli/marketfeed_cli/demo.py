@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 import yaml
@@ -18,6 +19,8 @@ from marketfeed_cli.loopback import HOST, free_port, free_ports, get_json
 from marketfeed_cli.tally import Tally
 from marketfeed_client import subscribe
 
+Place: TypeAlias = tuple[str, str]
+"""(exchange, market)."""
 EXAMPLE = Path("examples/binance-simulated.yaml")
 MOST_SHARDS = 16
 REFRESH_S = 1.0
@@ -33,31 +36,44 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """A MarketFeed of simulated symbols with `grpc`. Raises `ManifestError`."""
     try:
         manifest = yaml.safe_load(path.read_text())
-        symbols = [source["symbols"] for source in manifest["spec"]["sources"]]
-        if "grpc" in manifest["spec"]["publishers"] and all(symbols):
+        if "grpc" in manifest["spec"]["publishers"] and all(simulated(manifest).values()):
             return dict(manifest)
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ManifestError(f"{path}: {error}; `marketfeed validate -f {path}` tells more") from error
     raise ManifestError(f"{path}: the demo needs sources with `symbols` and the publisher `grpc: {{}}`")
 
 
-def relocated(manifest: dict[str, Any], port: int, grpc_port: int) -> dict[str, Any]:
-    """The same MarketFeed, collecting from this port of the loopback and listening on that one."""
+def simulated(manifest: dict[str, Any]) -> dict[Place, set[str]]:
+    """The symbols by exchange and market: each has a simulator of its own."""
+    found: dict[Place, set[str]] = {}
+    for source in manifest["spec"]["sources"]:
+        found.setdefault((source["exchange"], source["market"]), set()).update(source["symbols"])
+    return found
+
+
+def relocated(manifest: dict[str, Any], ports: Mapping[Place, int], grpc_port: int) -> dict[str, Any]:
+    """The same MarketFeed, collecting from these ports of the loopback and listening on that one."""
     spec = manifest["spec"]
-    endpoint = {"ws": f"ws://{HOST}:{port}", "rest": f"http://{HOST}:{port}"}
-    sources = [{**source, "endpoint": endpoint} for source in spec["sources"]]
+    sources = []
+    for source in spec["sources"]:
+        port = ports[source["exchange"], source["market"]]
+        sources.append({**source, "endpoint": {"ws": f"ws://{HOST}:{port}", "rest": f"http://{HOST}:{port}"}})
     publishers = {**spec["publishers"], "grpc": {**(spec["publishers"]["grpc"] or {}), "port": grpc_port}}
     return {**manifest, "spec": {**spec, "sources": sources, "publishers": publishers}}
 
 
 def start(children: Children, manifest: dict[str, Any], rate: float, folder: Path) -> list[str]:
-    """Start the simulator and the feed; the gRPC addresses of its shards once they are ready. Raises `ChildError`."""
-    port, status_port, grpc_port = free_port(), free_port(), free_ports(MOST_SHARDS)
-    symbols = {symbol for source in manifest["spec"]["sources"] for symbol in source["symbols"]}
-    simulate = f"simulate --exchange binance --market spot --port {port} --symbols {len(symbols)} --rate {rate:g}"
-    children.start("simulator", [*MARKETFEED, *simulate.split()]).wait_for_line(r"listening ")
+    """Start the simulators and the feed; the gRPC addresses of its shards once they are ready. Raises `ChildError`."""
+    status_port, grpc_port = free_port(), free_ports(MOST_SHARDS)
+    ports: dict[Place, int] = {}
+    places = simulated(manifest)
+    for (exchange, market), symbols in places.items():
+        ports[exchange, market] = port = free_port()
+        options = f"--port {port} --symbols {len(symbols)} --rate {rate / len(places):g}"
+        simulate = f"simulate --exchange {exchange} --market {market} {options}"
+        children.start(f"simulator-{exchange}-{market}", [*MARKETFEED, *simulate.split()]).wait_for_line(r"listening ")
     feed = folder / "feed.yaml"
-    feed.write_text(yaml.safe_dump(relocated(manifest, port, grpc_port)))
+    feed.write_text(yaml.safe_dump(relocated(manifest, ports, grpc_port)))
     run = children.start(
         "run", [*MARKETFEED, "run", "-f", feed, "--status-addr", f"{HOST}:{status_port}", "--state", folder / "state"]
     )

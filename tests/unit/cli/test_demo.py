@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from marketfeed_cli.demo import ManifestError, read_manifest, relocated
+from marketfeed_cli.demo import ManifestError, read_manifest, relocated, simulated
 from marketfeed_cli.demo_view import line, screen, view
 from marketfeed_cli.tally import Tally
 
@@ -35,12 +35,24 @@ def test_manifest_is_moved_to_free_ports_and_else_unchanged(tmp_path: Path) -> N
     path = tmp_path / "feed.yaml"
     path.write_text(MANIFEST)
     manifest = read_manifest(path)
-    moved = relocated(manifest, port=4001, grpc_port=4002)
+    moved = relocated(manifest, {("binance", "spot"): 4001}, grpc_port=4002)
     assert moved["spec"]["publishers"] == {"grpc": {"port": 4002}}
     assert moved["spec"]["sources"] == [
         {**manifest["spec"]["sources"][0], "endpoint": {"ws": "ws://127.0.0.1:4001", "rest": "http://127.0.0.1:4001"}}
     ]
     assert {**moved, "spec": None} == {**manifest, "spec": None}
+
+
+def test_every_market_has_a_simulator_of_its_own() -> None:
+    sources = [
+        {"exchange": "binance", "market": "spot", "symbols": ["BTC-USDT"]},
+        {"exchange": "okx", "market": "linear", "symbols": ["BTC-USDT-PERP"]},
+        {"exchange": "binance", "market": "spot", "symbols": ["BTC-USDT", "ETH-USDT"]},
+    ]
+    manifest = {"spec": {"sources": sources, "publishers": {"grpc": {}}}}
+    assert simulated(manifest) == {("binance", "spot"): {"BTC-USDT", "ETH-USDT"}, ("okx", "linear"): {"BTC-USDT-PERP"}}
+    moved = relocated(manifest, {("binance", "spot"): 4001, ("okx", "linear"): 4003}, grpc_port=4002)
+    assert [source["endpoint"]["ws"][-4:] for source in moved["spec"]["sources"]] == ["4001", "4003", "4001"]
 
 
 @pytest.mark.parametrize(
