@@ -13,8 +13,8 @@ Levels = Iterable[tuple[str, str]]
 T_MS = 1_767_225_600_000
 
 
-def binance(seq: int, prev: int, bids: Levels = (), asks: Levels = ()) -> dict[str, Any]:
-    data = {"e": "depthUpdate", "E": T_MS, "s": "BTCUSDT", "U": prev + 1, "u": seq, "b": list(bids), "a": list(asks)}
+def binance(seq: int, prev: int, bids: Levels = (), asks: Levels = (), at_ms: int = T_MS) -> dict[str, Any]:
+    data = {"e": "depthUpdate", "E": at_ms, "s": "BTCUSDT", "U": prev + 1, "u": seq, "b": list(bids), "a": list(asks)}
     return {"stream": "btcusdt@depth@100ms", "data": data}
 
 
@@ -22,10 +22,10 @@ def binance_rest(seq: int, bids: Levels = (), asks: Levels = ()) -> bytes:
     return json.dumps({"lastUpdateId": seq, "bids": list(bids), "asks": list(asks)}).encode()
 
 
-def bybit(seq: int, bids: Levels = (), asks: Levels = (), snapshot: bool = False) -> dict[str, Any]:
+def bybit(seq: int, bids: Levels = (), asks: Levels = (), snapshot: bool = False, at_ms: int = T_MS) -> dict[str, Any]:
     data = {"s": "BTCUSDT", "b": list(bids), "a": list(asks), "u": seq, "seq": 7}
     kind = "snapshot" if snapshot else "delta"
-    return {"topic": "orderbook.200.BTCUSDT", "type": kind, "ts": T_MS, "data": data, "cts": T_MS}
+    return {"topic": "orderbook.200.BTCUSDT", "type": kind, "ts": at_ms, "data": data, "cts": at_ms}
 
 
 def okx(seq: int, prev: int, bids: Levels = (), asks: Levels = (), checksum: int = 0) -> dict[str, Any]:
@@ -35,14 +35,15 @@ def okx(seq: int, prev: int, bids: Levels = (), asks: Levels = (), checksum: int
     return {"arg": {"channel": "books", "instId": "BTC-USDT"}, "action": action, "data": [row]}
 
 
-def kraken(checksum: int, bids: Levels = (), asks: Levels = (), snapshot: bool = False) -> str:
+def kraken(checksum: int, bids: Levels = (), asks: Levels = (), snapshot: bool = False, at_ms: int = T_MS) -> str:
     def side(levels: Levels) -> str:
         return "[" + ",".join(f'{{"price":{price},"qty":{qty}}}' for price, qty in levels) + "]"
 
     kind = "snapshot" if snapshot else "update"
+    at = f"2026-01-01T00:00:{(at_ms - T_MS) // 1000:02}.{(at_ms - T_MS) % 1000:03}Z"
     return (
         f'{{"channel":"book","type":"{kind}","data":[{{"symbol":"BTC/USD","bids":{side(bids)},"asks":{side(asks)},'
-        f'"checksum":{checksum},"timestamp":"2026-01-01T00:00:00.000000Z"}}]}}'
+        f'"checksum":{checksum},"timestamp":"{at}"}}]}}'
     )
 
 
@@ -60,6 +61,7 @@ class Consumer:
         self.seq: int | None = None
         self.is_known = False
         self.n = 0
+        self.is_rest = False
         self.depth: int | None = None
 
     def take(self, event: dict[str, Any]) -> None:
