@@ -47,8 +47,6 @@ def _publisher(publisher: Publisher, path: str) -> Iterator[Problem]:
 
 
 def _sharding(feed: MarketFeed) -> Iterator[Problem]:
-    sharding = feed.spec.sharding
-    if sharding.legs != 1:
-        yield _not_yet("spec.sharding.legs", f"legs: {sharding.legs}", "run legs: 1")
-    if sharding.replicas != 1:
-        yield _not_yet("spec.sharding.replicas", f"replicas: {sharding.replicas}", "run replicas: 1")
+    replicas = feed.spec.sharding.replicas
+    if replicas != 1:
+        yield _not_yet("spec.sharding.replicas", f"replicas: {replicas}", "run replicas: 1")

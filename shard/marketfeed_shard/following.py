@@ -37,7 +37,5 @@ def _reread(path: Path, seen: bytes, follow: Callable[[Assignment], None]) -> by
 
 def unsupported(assignment: Assignment) -> Iterable[str]:
     """What it asks for that this version cannot do; better said than left out."""
-    if assignment.legs != 1:
-        yield f"legs {assignment.legs}"
     if assignment.role != "publishing":
         yield f"role {assignment.role}"

@@ -47,7 +47,7 @@ def test_what_runs_is_not_named() -> None:
     server = {"tls": {"certFrom": SECRET, "keyFrom": SECRET}}
     endpoint = {"ws": "ws://h", "rest": "http://h"}
     source = {"endpoint": endpoint, "transport": "websockets", "proxy": {"urlFrom": SECRET}}
-    assert paths(source, {"redisPubSub": redis, "grpc": server}) == []
+    assert paths(source, {"redisPubSub": redis, "grpc": server}, sharding={"legs": 2}) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,6 @@ def test_what_runs_is_not_named() -> None:
             {},
             "spec.publishers.redisPubSub.sentinel",
         ),
-        ({}, {"sharding": {"legs": 2}}, "spec.sharding.legs"),
         ({}, {"sharding": {"replicas": 2}}, "spec.sharding.replicas"),
     ],
 )
