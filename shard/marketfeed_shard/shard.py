@@ -78,7 +78,8 @@ class Shard:
             self._wake,
         )
         self._publishers += publishers.create(assignment.publishers, self._context(assignment))
-        self._http = HttpServer(Observer(Status(assignment.shard, self._core, self._publishers, clock)))
+        self.status = Status(assignment.shard, self._core, self._publishers, clock)
+        self._http = HttpServer(Observer(self.status))
         self._timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._fault: Exception | None = None
