@@ -6,8 +6,7 @@ It hears what happens, and acts when its clock is called; so a test or a simulat
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from marketfeed.assignment import Assignment, Ban
@@ -16,11 +15,11 @@ from marketfeed.exchanges.exchange import Control, Market
 from marketfeed_shard.carrying import Carrying, settings
 from marketfeed_shard.connection.manager import Manager
 from marketfeed_shard.connection.ports import Disconnect, Sockets
+from marketfeed_shard.memory import Memory, Past
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.plain import Engine
 from marketfeed_shard.progress import Progress
 from marketfeed_shard.publishers.publisher import Publisher
-from marketfeed_shard.recovery.instruments import Facts
 from marketfeed_shard.recovery.ports import Answer, Rest, RestEvents
 from marketfeed_shard.restoring import Restoring
 from marketfeed_shard.transport.events import Events
@@ -38,32 +37,6 @@ class GrowingSockets(Sockets, Protocol):
     def grow(self, slots: int) -> None:
         """There are so many streams now: called before the first frame of a new one."""
         ...
-
-
-class Memory(Protocol):
-    """What has to survive the process."""
-
-    def attempted(self, at_ns: int) -> None:
-        """A socket is about to be opened."""
-        ...
-
-    def banned(self, ban: Ban) -> None:
-        """The exchange wants no attempt before then."""
-        ...
-
-    def listed(self, known: Mapping[str, Facts]) -> None:
-        """What the exchange lists of the carried symbols."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What an earlier process left."""
-
-    attempts_ns: Sequence[int] = ()
-    """Wall clock of attempts to connect, oldest first."""
-    ban: Ban | None = None
-    listed: Mapping[str, Facts] = field(default_factory=dict)
 
 
 class Core:
@@ -112,8 +85,8 @@ class Core:
             clock,
             random,
             wake,
-            past.listed,
-            memory.listed,
+            past,
+            memory,
             self._grown,
         )
         self._suspect_s = self._remembered_s = now_s

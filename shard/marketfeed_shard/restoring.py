@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from marketfeed.assignment import Assignment
+from marketfeed.assignment import Assignment, Share
 from marketfeed.clock import Clock
 from marketfeed.report import NAMES, BooksReport, CatalogueReport
 from marketfeed_shard.carrying import Carrying, turns
 from marketfeed_shard.connection.manager import Manager
+from marketfeed_shard.memory import Memory, Past
 from marketfeed_shard.missed import MissedTrades
 from marketfeed_shard.over_rest import CarriedBooks, ListedSymbols, PolledStreams
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.recovery.backfill import Backfill
 from marketfeed_shard.recovery.budget import Weights
 from marketfeed_shard.recovery.calls import Calls
-from marketfeed_shard.recovery.instruments import Facts, Instruments
+from marketfeed_shard.recovery.instruments import Instruments
 from marketfeed_shard.recovery.polls import Polls
 from marketfeed_shard.recovery.ports import Answer, Rest
 from marketfeed_shard.recovery.resync import Resync
@@ -34,11 +35,11 @@ class Restoring:
         clock: Clock,
         random: Callable[[], float],
         wake: Callable[[], None],
-        listed: Mapping[str, Facts],
-        remember: Callable[[Mapping[str, Facts]], None],
+        past: Past,
+        memory: Memory,
         grown: Callable[[], None],
     ) -> None:
-        """`listed`: what an earlier process knew of the symbols; `remember`: to be told what is known now."""
+        """`grown`: told of each stream beside those of the assignment. `wake`: `tick` is to be called soon."""
         market = pipeline.market
         self._carrying = carrying
         self._pipeline = pipeline
@@ -46,15 +47,17 @@ class Restoring:
         self._wake = wake
         self._news: deque[tuple[int, Answer | str]] = deque()
         """(number of a call, its answer or why there is none)"""
-        self.calls = Calls(market, rest, manager)
+        self._spent = past.spent
+        self._weights: Weights | None = None
+        self.calls = Calls(market, rest, manager, lambda weight: memory.spent(clock.time_ns(), weight))
         self._missed = MissedTrades(pipeline, clock, wake)
         self._missed.attach(self.calls)
         self._books = CarriedBooks(pipeline, manager)
         self.resync = Resync(market, self.calls, self._books, random)
         pipeline.books.on_broken = self._broken
         self.polls = Polls(market, self.calls, PolledStreams(pipeline))
-        self._symbols = ListedSymbols(carrying, pipeline, grown, remember)
-        self.instruments = Instruments(market, self.calls, self._symbols, random, listed, clock.monotonic())
+        self._symbols = ListedSymbols(carrying, pipeline, grown, memory.listed)
+        self.instruments = Instruments(market, self.calls, self._symbols, random, past.listed, clock.monotonic())
 
     @property
     def backfill(self) -> Backfill:
@@ -63,13 +66,7 @@ class Restoring:
 
     def follow(self, assignment: Assignment, gone: Sequence[int]) -> None:
         """The assignment has changed, and so has what is carried. `gone`: slots of streams that are not any more."""
-        share = assignment.rest
-        if share is None:
-            self.calls.allow(None)
-        elif self.calls.weights is None:
-            self.calls.allow(Weights(share.count, share.seconds, turns(share, self._clock)))
-        else:
-            self.calls.weights.resize(share.count, share.seconds, turns(share, self._clock))
+        self.calls.allow(None if assignment.rest is None else self._budget(assignment.rest))
         self.backfill.enabled = assignment.backfill
         self.backfill.forget(gone)
         self.resync.depth = assignment.book_depth
@@ -129,6 +126,16 @@ class Restoring:
         )
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _budget(self, share: Share) -> Weights:
+        """What may be spent, after what was spent, by earlier processes too."""
+        own_turns = turns(share, self._clock)
+        if self._weights is None:
+            now_s, now_ns = self._clock.monotonic(), self._clock.time_ns()
+            self._weights = Weights(share.count, share.seconds, own_turns)
+            self._weights.remember((now_s - (now_ns - at_ns) / 1e9, weight) for at_ns, weight in self._spent if at_ns <= now_ns)
+        self._weights.resize(share.count, share.seconds, own_turns)
+        return self._weights
 
     def _broken(self, slot: int) -> None:
         """A book came out of sync."""

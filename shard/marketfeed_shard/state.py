@@ -10,9 +10,10 @@ import orjson
 from marketfeed.assignment import Ban
 from marketfeed_shard.attempts import Attempts
 from marketfeed_shard.bans import KeptBan
-from marketfeed_shard.core import Past
+from marketfeed_shard.memory import Past
 from marketfeed_shard.progress import Progress
 from marketfeed_shard.recovery.instruments import Facts
+from marketfeed_shard.spent import Spent
 
 
 class StateDirectory:
@@ -22,15 +23,19 @@ class StateDirectory:
         """`where`: the address of the exchange; a ban counts for one."""
         self.progress = Progress(path / "progress")
         self._attempts = Attempts(path / "attempts")
+        self._spent = Spent(path / "spent")
         self._ban = KeptBan(path / "ban", where)
         self._listed = path / "instruments"
 
     def past(self) -> Past:
         """What an earlier process left."""
-        return Past(self._attempts.times_ns, self._ban.ban, _read(self._listed))
+        return Past(self._attempts.times_ns, self._spent.calls, self._ban.ban, _read(self._listed))
 
     def attempted(self, at_ns: int) -> None:
         self._attempts.add(at_ns)
+
+    def spent(self, at_ns: int, weight: int) -> None:
+        self._spent.add(at_ns, weight)
 
     def banned(self, ban: Ban) -> None:
         self._ban.keep(ban)
@@ -44,6 +49,7 @@ class StateDirectory:
         """Let go of the files; they stay."""
         self.progress.close()
         self._attempts.close()
+        self._spent.close()
 
 
 def _read(path: Path) -> dict[str, Facts]:

@@ -17,7 +17,8 @@ from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed.resource import Grpc, Publishers
 from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.core import Core, Past
+from marketfeed_shard.core import Core
+from marketfeed_shard.memory import Past
 from marketfeed_shard.plain import Engine
 from marketfeed_shard.progress import Progress
 from marketfeed_shard.recovery.instruments import Facts
@@ -85,11 +86,15 @@ class MemoryDouble:
 
     def __init__(self) -> None:
         self.attempts_ns: list[int] = []
+        self.spent_weight = 0
         self.bans: list[Ban] = []
         self.known: Mapping[str, Facts] = {}
 
     def attempted(self, at_ns: int) -> None:
         self.attempts_ns.append(at_ns)
+
+    def spent(self, at_ns: int, weight: int) -> None:
+        self.spent_weight += weight
 
     def banned(self, ban: Ban) -> None:
         self.bans.append(ban)

@@ -70,10 +70,12 @@ class _Wish:
 class Calls:
     """All REST calls of one shard."""
 
-    def __init__(self, market: Market, rest: Rest, bans: Bans) -> None:
+    def __init__(self, market: Market, rest: Rest, bans: Bans, spending: Callable[[int], None] = lambda weight: None) -> None:
+        """`spending`: told of each call before it goes out."""
         self._market = market
         self._rest = rest
         self._bans = bans
+        self._spending = spending
         self._weights: Weights | None = None
         self._waiting: dict[int, _Wish] = {}
         self._sent: dict[int, tuple[float, _Wish]] = {}
@@ -166,6 +168,7 @@ class Calls:
                 return free_s
             self._weights.take(wish.call.weight, now_s, spare)
             self._sent[number] = (now_s, self._waiting.pop(number))
+            self._spending(wish.call.weight)
             self._rest.get(number, wish.call)
         return float("inf")
 

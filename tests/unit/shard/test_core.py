@@ -11,8 +11,9 @@ from core_bed import CoreBed, assigned
 from pipeline_bed import gaps, trade
 
 from marketfeed.assignment import Assignment, Share
+from marketfeed.clock import ManualClock
 from marketfeed.report import CatalogueState
-from marketfeed_shard.core import Past
+from marketfeed_shard.memory import Past
 from marketfeed_shard.recovery.instruments import Facts
 
 NATIVES = {"BTC-USDT": "BTCUSDT"}
@@ -241,3 +242,17 @@ def test_what_there_is_no_stream_for_is_polled_into_its_stream(make: Any) -> Non
     }  # fmt: skip
     bed.run(11.0)
     assert any("openInterest" in path for path in bed.rest.paths)
+
+
+# ---- the budget of an heir ---------------------------------------------------------------------------------------------------
+
+
+def test_what_an_earlier_process_spent_counts(make: Any) -> None:
+    spent = Past(spent=((ManualClock().time_ns() - 10 * 10**9, 5000),))
+    bed = make(spot("trades"), spent)
+    bed.connect()
+    bed.run(49.0)
+    assert bed.rest.all == []
+    bed.run(2.0)
+    assert len(bed.rest.all) == 1
+    assert bed.memory.spent_weight == 20

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from assignments import assignment
+from core_bed import MemoryDouble
 from exchange_double import MARKET, Exchange, topic
 from prometheus_client import CollectorRegistry, generate_latest
 from rest_double import RestDouble
@@ -16,6 +17,7 @@ from marketfeed.clock import ManualClock
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed_shard.carrying import Carrying
 from marketfeed_shard.connection.ports import Disconnect
+from marketfeed_shard.memory import Past
 from marketfeed_shard.metrics import Metrics
 from marketfeed_shard.pipeline import Pipeline
 from marketfeed_shard.progress import Progress
@@ -61,7 +63,7 @@ class Bed:
         pipeline.add([Stream("trades", f"S{i}-USDT", f"S{i}USDT") for i in range(streams)])
         manager, nothing = self.exchange.manager, lambda *told: None
         restoring = Restoring(
-            Carrying(MARKET), pipeline, manager, RestDouble(), self.clock, lambda: 0.5, nothing, {}, nothing, nothing
+            Carrying(MARKET), pipeline, manager, RestDouble(), self.clock, lambda: 0.5, nothing, Past(), MemoryDouble(), nothing
         )
         parts: Any = SimpleNamespace(
             assignment=assignment().model_copy(update={"generation": 7}),
