@@ -25,7 +25,7 @@ PREFIX: Final = "/sim/"
 _COMMANDS: Final = {
     "faults": tuple(
         "stall freeze slow silence gap duplicate reorder corrupt reject_subscribes reject_pace rest_slow rest_refuse "
-        "rest_error refuse ban clear".split()
+        "rest_error refuse ban clear tampered".split()
     ),
     "self": tuple("pause resume emit tell skip set_rate cut expire announce_shutdown maintenance reset_numbers".split()),
     "board": ("list", "delist", "status"),

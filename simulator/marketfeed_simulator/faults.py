@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from random import Random
 
-from marketfeed_simulator.tampering import Corruption, Rule, Tampering, spoil
+from marketfeed_simulator.tampering import Corruption, Rule, Tampered, Tampering, spoil
 
 EVERY = "*"
 
@@ -24,6 +24,7 @@ class Faults:
         self._delays: dict[int | None, float] = {}
         self._silent: list[str] = []
         self._rules: list[Rule] = []
+        self._tampered: list[Tampered] = []
         self._held: dict[tuple[int, str], bytes] = {}
         self._rejections: list[str] = []
         self._refusing: tuple[int | None, float] | None = None
@@ -121,6 +122,10 @@ class Faults:
         self._pace = (0.0, 0)
         self._rest_errors, self.rest_delay_s = 0, 0.0
 
+    def tampered(self) -> list[Tampered]:
+        """Messages that were left out, doubled, put in another order or spoilt so far, as they would have been sent."""
+        return self._tampered
+
     # ---- what follows ------------------------------------------------------------------------------------------------
 
     def stalled(self, connection: int) -> bool:
@@ -178,6 +183,7 @@ class Faults:
         rule.left -= 1
         if rule.left <= 0:
             self._rules.remove(rule)
+        self._tampered.append(Tampered(rule.kind, connection, stream, text.decode(errors="backslashreplace")))
         match rule.kind:
             case Tampering.GAP:
                 return []

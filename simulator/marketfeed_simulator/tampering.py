@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Corruption = Literal["truncated", "type", "decimal", "utf8", "digit", "checksum"]
 """Cut in half; a price that is an object; a price that is no number; a byte that no UTF-8 has; one wrong digit in the first
@@ -21,6 +21,16 @@ class Tampering(StrEnum):
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     CORRUPT = "corrupt"
+
+
+class Tampered(NamedTuple):
+    """A message that a consumer did not get as the market told it."""
+
+    kind: Tampering
+    connection: int
+    stream: str
+    text: str
+    """As it would have been sent."""
 
 
 @dataclass(slots=True)

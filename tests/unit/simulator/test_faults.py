@@ -4,6 +4,7 @@ import pytest
 
 from marketfeed.clock import ManualClock
 from marketfeed_simulator.faults import Faults
+from marketfeed_simulator.tampering import Corruption, spoil
 
 TRADES = "btcusdt@trade"
 PRICE = b'{"e":"trade","p":"1.50","q":"2"}'
@@ -97,3 +98,44 @@ def test_rejections_are_used_up_and_a_ban_ends_by_itself(faults: Faults, clock: 
     refusal = faults.refusal()
     assert refusal is not None
     assert refusal[0] is None
+
+
+def test_what_was_tampered_with_is_known_as_it_would_have_been_sent(faults: Faults) -> None:
+    faults.gap(1, stream="btcusdt@*")
+    faults.corrupt(1, connection=2)
+    sent(faults, 2)
+    faults.apply(2, TRADES, PRICE)
+    assert [(kind, connection, text) for kind, connection, _, text in faults.tampered()] == [
+        ("gap", 1, "0"),
+        ("corrupt", 2, PRICE.decode()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "spoilt"),
+    [
+        (b'{"b":[["61837.62","0.013"]],"u":7}', "digit", b'{"b":[["61837.63","0.013"]],"u":7}'),
+        (b'{"b":[],"a":[["61839","5"]],"u":7}', "digit", b'{"b":[],"a":[["61830","5"]],"u":7}'),
+        (
+            b'{"bids":[{"price":105944.2,"qty":0.25}],"checksum":8}',
+            "digit",
+            b'{"bids":[{"price":105944.3,"qty":0.25}],"checksum":8}',
+        ),
+        (
+            b'{"bids":[{"price":105944.2,"qty":0.25}],"checksum":8}',
+            "checksum",
+            b'{"bids":[{"price":105944.2,"qty":0.25}],"checksum":9}',
+        ),
+        (b'{"b":[["61837.62","0.013"]]}', "checksum", b'{"b":[["61837.63","0.013"]]}'),
+    ],
+)
+def test_digits_and_checksums_go_wrong_in_texts_that_stay_json(text: bytes, form: Corruption, spoilt: bytes) -> None:
+    assert spoil(text, form) == spoilt
+
+
+def test_rest_is_refused_and_broken_so_many_times(faults: Faults) -> None:
+    faults.rest_refuse(429, calls=2)
+    assert [faults.rest_refusal() for _ in range(3)] == [429, 429, None]
+    faults.rest_error()
+    assert [faults.rest_body("abcd") for _ in range(2)] == ["ab", "abcd"]
+    assert not faults.active
