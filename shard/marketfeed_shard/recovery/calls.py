@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Protocol, TypeAlias
 from marketfeed.exchanges.exchange import Call, Market
 from marketfeed_shard.recovery.budget import Weights
 from marketfeed_shard.recovery.ports import Answer, Rest
+
+log = logging.getLogger("marketfeed.shard")
 
 MOST_IN_FLIGHT = 8
 """Calls at the same time."""
@@ -82,16 +85,10 @@ class Calls:
         self._last_number = 0
         self.outcomes: Counter[tuple[Purpose, str]] = Counter()
         """Calls that are over: by purpose, and `ok`, `failed` or the HTTP status of a refusal."""
-        self.last_failure = ""
 
     def allow(self, weights: Weights | None) -> None:
         """What may be spent from now on; null: nothing."""
         self._weights = weights
-
-    @property
-    def weights(self) -> Weights | None:
-        """What may be spent."""
-        return self._weights
 
     def ask(self, purpose: Purpose, call: Call, done: Done) -> int:
         """Want a call. `done` hears what became of it, later. Returns its number."""
@@ -173,6 +170,6 @@ class Calls:
         return float("inf")
 
     def _over(self, wish: _Wish, outcome: str, failure: Failure, now_s: float) -> None:
+        log.warning("REST call %s (%s): %s", wish.call.path, wish.purpose.name.lower(), failure.reason)
         self.outcomes[wish.purpose, outcome] += 1
-        self.last_failure = failure.reason
         wish.done(failure, now_s)
