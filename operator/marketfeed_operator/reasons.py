@@ -79,7 +79,8 @@ _REASONS: dict[Reason, tuple[tuple[Condition, ...], str]] = {
     Reason.SHARD_TOO_SMALL: ((_A,), "One symbol alone needs more than a shard may hold."),
     Reason.ADDRESS_BUDGET_EXCEEDED: (
         (_A,),
-        "There are more shards than connection attempts that the exchange allows one address: each needs one in 10 minutes.",
+        "All shards together need more than the exchange allows one address: each an attempt to connect and its costliest REST "
+        "call in 10 minutes, and all of their connections open at once.",
     ),
     Reason.NOT_SUPPORTED: ((_A,), "The spec is valid, and this version cannot run it yet."),
     Reason.UP_TO_DATE: ((_P,), "Every shard runs what is planned."),
