@@ -30,7 +30,7 @@ from marketfeed_shard.output import Output
 from marketfeed_shard.plain import Engine, PlainEngine
 from marketfeed_shard.progress import Progress
 from marketfeed_shard.publishers.publisher import Loss, Publisher
-from marketfeed_shard.recent import recent
+from marketfeed_shard.recent import recent_kind
 from marketfeed_shard.streams import ANY_CONNECTION, DROPPED, INTERRUPTED, STARTED, UNKNOWN, Stream, StreamTable
 
 CANDLE_END = "candle_end"
@@ -63,6 +63,7 @@ class Pipeline:
         """By index, the symbols whose price follows it."""
         self._of_index = {message.channel for message in market.wire.messages if message.of_index}
         self._unique = {message.channel for message in market.wire.messages if message.numbering is Numbering.UNIQUE}
+        self._new_recent = recent_kind()
         depth = market.depth(book_depth) if market.cuts_books else None
         self._normalizer = Normalizer(
             market, self._symbols.get, merge=True, followers=lambda i: self._followers.get(i, ()), depth=depth
@@ -120,7 +121,7 @@ class Pipeline:
         if channel in self.books.channels:
             self.books.add(slot)
         if channel in self._unique and slot not in self._gate.recents:
-            self._gate.recents[slot] = recent()
+            self._gate.recents[slot] = self._new_recent()
             self.engine.guard(slot, self._gate.recents[slot])
 
     def remove(self, slots: Iterable[int]) -> None:

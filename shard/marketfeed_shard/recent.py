@@ -6,6 +6,7 @@ at least `REMEMBERED_NS` after it came, unless more than `MOST_IDS` came since, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from marketfeed_shard import compiled
@@ -47,7 +48,7 @@ class PlainRecent:
         return identifier in self._young or identifier in self._old
 
 
-def recent() -> Recent:
-    """An empty one: compiled, or the plain twin."""
+def recent_kind() -> Callable[[], Recent]:
+    """What makes an empty one, as `PlainRecent` does: the compiled twin where it is built and wanted."""
     module = compiled.module("_recent")
-    return PlainRecent() if module is None else cast("Recent", module.Recent())
+    return PlainRecent if module is None else cast("type[PlainRecent]", module.Recent)

@@ -6,7 +6,7 @@ Prices and sizes keep the exchange's text; prices are ordered by their exact val
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeAlias, cast
 
@@ -139,7 +139,7 @@ class PlainBook:
         return self._bids.levels(), self._asks.levels()
 
 
-def book(checksum: Checksum | None = None, depth: int | None = None) -> Book:
-    """An empty one: compiled, or the plain twin."""
+def book_kind() -> Callable[[Checksum | None, int | None], Book]:
+    """What makes an empty one, as `PlainBook` does: the compiled twin where it is built and wanted."""
     module = compiled.module("books._book")
-    return PlainBook(checksum, depth) if module is None else cast("Book", module.Book(checksum, depth))
+    return PlainBook if module is None else cast("type[PlainBook]", module.Book)

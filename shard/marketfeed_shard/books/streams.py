@@ -14,7 +14,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Numbering
 from marketfeed.grammar import Malformed
 from marketfeed.normalizer import Row
-from marketfeed_shard.books.book import Book, PlainBook, book
+from marketfeed_shard.books.book import Book, PlainBook, book_kind
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.following import Following
 from marketfeed_shard.books.sequence import Outcome, follows
@@ -69,6 +69,7 @@ class BookStreams:
         self._continuity = continuity
         self._replay = replay
         self._depth = depth
+        self._new_book = book_kind()
         self._books: dict[int, Book] = {}
         self._waiting: dict[int, Kept] = {}
         """Changes of books that are none, until a snapshot comes over REST."""
@@ -92,7 +93,7 @@ class BookStreams:
         """A stream begins, as no book yet."""
         self.remove(slot)
         self._table.flags[slot] |= UNSYNCED
-        self._books[slot] = made = book(self._checksum, self._depth)
+        self._books[slot] = made = self._new_book(self._checksum, self._depth)
         self._engine.keep_book(slot, made)
 
     def remove(self, slot: int) -> None:

@@ -70,11 +70,11 @@ cdef class Engine(Records):
         self._books += [None] * (len(table) - len(self._books))
         self._recents += [None] * (len(table) - len(self._recents))
 
-    def guard(self, int slot, recent):
+    def guard(self, int slot, Recent recent):
         """Give a stream whose ids promise no order what tells its copies apart; slots were bound before."""
         self._recents[slot] = recent
 
-    def keep_book(self, int slot, book):
+    def keep_book(self, int slot, Book book):
         """Give a stream its book, or None: from now on its frames are for the plain engine; slots were bound before."""
         self._books[slot] = book
 

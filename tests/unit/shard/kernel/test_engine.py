@@ -12,7 +12,7 @@ from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Normalizer
 from marketfeed_shard.batch import DATA, GAP, Batch
-from marketfeed_shard.books.book import book
+from marketfeed_shard.books.book import Book, book_kind
 from marketfeed_shard.books.sequence import Outcome
 from marketfeed_shard.kernel import compiled_engine
 from marketfeed_shard.plain import Engine
@@ -207,9 +207,13 @@ def change(seq: int, prev: int, *bids: tuple[str, str]) -> bytes:
     return json.dumps({"stream": "btcusdt@depth@100ms", "data": data}).encode()
 
 
+def a_book() -> Book:
+    return book_kind()(None, None)
+
+
 def test_a_book_changes_in_sequence_without_its_owner_and_a_break_is_told() -> None:
     owner = Owner(SPOT, ("book",))
-    kept = book()
+    kept = a_book()
     owner.engine.keep_book(0, kept)
     kept.apply(True, [["5", "1"]], [["6", "1"]])
     owner.table.position[0] = 100
@@ -226,7 +230,7 @@ def test_a_book_changes_in_sequence_without_its_owner_and_a_break_is_told() -> N
 
 def test_messages_of_flagged_books_are_asked_about() -> None:
     owner = Owner(SPOT, ("book",))
-    owner.engine.keep_book(0, book())
+    owner.engine.keep_book(0, a_book())
     owner.table.flags[0], owner.lets_through = UNSYNCED, False
     assert owner.engine.feed(change(12, 10), 1, T0)
     assert owner.asked == [("admit", 0, False, 12, 10, 1)]
@@ -239,7 +243,7 @@ def test_messages_of_flagged_books_are_asked_about() -> None:
 @pytest.mark.parametrize("size", ["1234567890123456789", "-1"])
 def test_what_a_book_cannot_hold_is_declined_before_anything_is_published(size: str) -> None:
     owner = Owner(SPOT, ("book", "trades"))
-    kept = book()
+    kept = a_book()
     owner.engine.keep_book(0, kept)
     owner.table.position[0] = 10
     assert not owner.engine.feed(change(11, 10, ("5", "1"), ("4", size)), 0, T0)
