@@ -116,7 +116,7 @@ def facts(market: Market) -> Iterator[str]:
     unit = "contracts" if market.wire.contracts else "the base asset"
     yield f"symbols: `{SAMPLES[market.name]}` is `{native}`; sizes count {unit}"
     yield f"kept alive by {heartbeat(market)}; an answer is due in {market.heartbeat.timeout_s:g} s"
-    yield "compression, with `transport: websockets`" if market.compression else "no compression that is stated"
+    yield f"compression: {'with `transport: websockets`' if market.compression else 'none that the exchange states'}"
     if market.depths:
         cut = "; levels that fall out of it are not told" if market.cuts_books else ""
         yield f"depths of the book: {', '.join(map(str, market.depths))}, without `bookDepth` {market.default_depth}{cut}"
