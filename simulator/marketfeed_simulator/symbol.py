@@ -185,9 +185,20 @@ class Symbol:
         return bids, asks
 
     def changes(self, before: int, after: int) -> Levels:
-        """What turns the book after one step into the book after a later one."""
-        bids, asks = self.differences(before, after)
-        return Levels(self.update_id(after), [entry for _, entry in reversed(bids)], [entry for _, entry in asks])
+        """What changed after one step up to a later one, as it is then.
+
+        A level that changed and is as it was before is among it: who joins with a book from in between has another one.
+        """
+        bids, asks = map(dict, self.differences(before, after))
+        if after - before < REFRESH:  # else nearly all of it changed
+            now = self._bids[after % self.period]
+            for step in range(before, after):
+                for is_bid, side, changed in zip((True, False), (bids, asks), self.differences(step, step + 1), strict=True):
+                    for level, _ in changed:
+                        price, size = self._entry(level, after)
+                        side[level] = price, size if (level <= now) is is_bid else self.empty
+        told = [bids[level] for level in sorted(bids, reverse=True)], [asks[level] for level in sorted(asks)]
+        return Levels(self.update_id(after), *told)
 
     def _touched(self, before: int, after: int) -> set[int]:
         """Levels that may differ."""

@@ -14,16 +14,16 @@ SYMBOL = Market(listings(1)).symbol(0)
 STEPS = st.integers(min_value=-5, max_value=50_000)
 
 
-def applied(symbol: Symbol, before: int, after: int) -> tuple[dict[str, str], dict[str, str]]:
-    """The book at one step with the changes up to another."""
-    book, changes = symbol.book(before, 5000), symbol.changes(before, after)
+def applied(symbol: Symbol, before: int, after: int, joined: int | None = None) -> tuple[dict[str, str], dict[str, str]]:
+    """The book at one step, or at one in between, with the changes up to another."""
+    book, changes = symbol.book(before if joined is None else joined, 5000), symbol.changes(before, after)
     sides = dict(book.bids), dict(book.asks)
     for side, entries in zip(sides, (changes.bids, changes.asks), strict=True):
         for price, size in entries:
             if Decimal(size):
                 side[price] = size
             else:
-                del side[price]  # a level that is not there is never removed
+                side.pop(price, None)  # of a level that came and went, too
     return sides
 
 
@@ -32,6 +32,13 @@ def test_changes_turn_one_book_into_the_later_one(step: int, further: int) -> No
     later = SYMBOL.book(step + further, 5000)
     assert applied(SYMBOL, step, step + further) == (dict(later.bids), dict(later.asks))
     assert SYMBOL.changes(step, step + further).update_id == later.update_id == SYMBOL.update_id(step + further)
+
+
+@given(STEPS, st.integers(min_value=0, max_value=REFRESH - 1), st.data())
+def test_who_joins_with_a_book_from_in_between_has_the_later_one_too(step: int, further: int, data: st.DataObject) -> None:
+    joined = data.draw(st.integers(step, step + further))
+    later = SYMBOL.book(step + further, 5000)
+    assert applied(SYMBOL, step, step + further, joined) == (dict(later.bids), dict(later.asks))
 
 
 @given(STEPS)
