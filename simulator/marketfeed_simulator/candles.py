@@ -9,7 +9,7 @@ from marketfeed_simulator.feeds import Feed, Timer
 from marketfeed_simulator.symbol import Candle, Symbol
 
 MONTH_S: Final = -1.0
-"""Interval of candles of a calendar month."""
+"""Interval of candles of a calendar month; so many times as much is so many months, from January on."""
 _WEEK_MS: Final = 7 * 86_400_000
 _MONDAY_MS: Final = 4 * 86_400_000
 """The first Monday of the epoch."""
@@ -41,13 +41,18 @@ def bars(feed: Feed, symbol: Symbol, step: int, timer: Timer, now_ms: int) -> li
 
 def span(interval_s: float, time_ms: int) -> tuple[int, int]:
     """The first ms of the candle of this moment, and that of the next. Weeks begin on Monday, all in UTC."""
-    if interval_s == MONTH_S:
-        day = datetime.fromtimestamp(time_ms / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        following = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1)
-        return int(day.timestamp()) * 1000, int(following.timestamp()) * 1000
+    if interval_s < 0:
+        day, months = datetime.fromtimestamp(time_ms / 1000, UTC), round(interval_s / MONTH_S)
+        first = day.year * 12 + (day.month - 1) // months * months
+        return _month_ms(first), _month_ms(first + months)
     length_ms = round(interval_s * 1000)
     opened_ms = time_ms - (time_ms - (_MONDAY_MS if length_ms == _WEEK_MS else 0)) % length_ms
     return opened_ms, opened_ms + length_ms
+
+
+def _month_ms(months: int) -> int:
+    """The first ms of the month that begins so many months after the year 0 did."""
+    return int(datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 def _bar(feed: Feed, symbol: Symbol, step: int, timer: Timer, *, closed: bool) -> Bar:

@@ -24,8 +24,8 @@ from marketfeed_simulator.truth import Truth
 PREFIX: Final = "/sim/"
 _COMMANDS: Final = {
     "faults": tuple(
-        "stall freeze slow silence gap duplicate reorder corrupt reject_subscribes reject_pace rest_slow rest_refuse "
-        "rest_error refuse ban clear tampered".split()
+        "stall freeze slow silence withhold_snapshots gap duplicate reorder corrupt reject_subscribes reject_pace "
+        "rest_slow rest_refuse rest_error refuse ban clear tampered".split()
     ),
     "self": tuple("pause resume emit tell skip set_rate cut expire announce_shutdown maintenance reset_numbers".split()),
     "board": ("list", "delist", "status"),

@@ -17,13 +17,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from marketfeed_simulator.feeds import Feed, Timer
 from marketfeed_simulator.limits import Limits
 from marketfeed_simulator.listing import Listing
 from marketfeed_simulator.session import Answer, Hearing, Session
 from marketfeed_simulator.symbol import Ids, Levels, Symbol
+
+ABNORMAL: Final = 1006
+"""No close code: the connection ends without a close frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,10 @@ class Closings:
     """No answer to a ping."""
     lifetime: tuple[int, str]
     """It is too old."""
-    idle: tuple[int, str] = (1006, "")
-    """Silent for too long. 1006: the socket is closed without a word."""
+    idle: tuple[int, str] = (ABNORMAL, "")
+    """Silent for too long."""
+    slow: tuple[int, str] = (ABNORMAL, "")
+    """It reads too slowly: by a reset where there is no code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,13 @@ class Exchange(ABC):
 
     def first(self, feed: Feed, symbol: Symbol, step: int, timer: Timer | None, now_ms: int) -> Sequence[str]:
         """Payloads that a new subscriber alone gets at once; of a feed with a period as of what its timer told last."""
+        return ()
+
+    def listing_payloads(self, feed: Feed, listings: Sequence[Listing], now_ms: int, *, first: bool) -> Sequence[str]:
+        """Payloads about all that is listed, of a feed with a period and without a symbol: there are no others of it.
+
+        `first`: a new subscriber's own; else the list has changed.
+        """
         return ()
 
     def envelope(self, session: Session, topic: str, payload: str) -> str:

@@ -34,6 +34,8 @@ class Faults:
         self._rest_errors = 0
         self.rest_delay_s = 0.0
         """REST calls are answered so much later."""
+        self.without_snapshots = False
+        """What new subscribers alone would get does not come."""
 
     @property
     def active(self) -> bool:
@@ -57,6 +59,10 @@ class Faults:
     def silence(self, stream: str) -> None:
         """Acknowledge these streams and deliver nothing of them."""
         self._silent.append(stream)
+
+    def withhold_snapshots(self) -> None:
+        """Send new subscribers nothing that others do not get: books begin in the middle (as OKX announced in 2026-02)."""
+        self.without_snapshots = True
 
     def gap(self, messages: int = 1, stream: str = EVERY, connection: int | None = None) -> None:
         """Leave the next messages out, so that ids jump."""
@@ -121,6 +127,7 @@ class Faults:
         self._refusing = None
         self._pace = (0.0, 0)
         self._rest_errors, self.rest_delay_s = 0, 0.0
+        self.without_snapshots = False
 
     def tampered(self) -> list[Tampered]:
         """Messages that were left out, doubled, put in another order or spoilt so far, as they would have been sent."""

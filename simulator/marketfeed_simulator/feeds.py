@@ -14,7 +14,7 @@ class Feed:
     """What a topic delivers."""
 
     symbol: int | None
-    """Place in the market; null: all symbols (feeds without a period only)."""
+    """Place in the market; null: all symbols, or, of a feed with a period, the list of them."""
     kind: str
     """The exchange's own word."""
     every_s: float | None = None
@@ -22,7 +22,7 @@ class Feed:
     repeat_s: float | None = None
     """Of a feed with a period: where its symbol made no step, only after so long (`inf`: never); null: then too."""
     interval_s: float = 0.0
-    """Of candles; of a calendar month `candles.MONTH_S`."""
+    """Of candles; of calendar months times `candles.MONTH_S`."""
     label: str = ""
     """What tells feeds of one kind apart: the interval of candles as the exchange writes it."""
     depth: int = 0

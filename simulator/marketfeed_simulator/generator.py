@@ -110,8 +110,9 @@ class Generator:
         feed = self._wanted[topic] = self.feed(topic)
         if feed is None:
             return
-        if feed.every_s is not None and feed.symbol is not None:
-            self._timed[topic] = feed, Timer(now_s + feed.every_s, self.market.last_step(feed.symbol), now_s)
+        if feed.every_s is not None:
+            if feed.symbol is not None:
+                self._timed[topic] = feed, Timer(now_s + feed.every_s, self.market.last_step(feed.symbol), now_s)
             return
         for at in self.market.index.values() if feed.symbol is None else (feed.symbol,):
             if at not in self._live:
@@ -186,11 +187,24 @@ class Generator:
     def first(self, topic: str, now_ms: int) -> Iterator[Message]:
         """What a new subscriber of a topic that is wanted gets at once."""
         feed = self._wanted.get(topic)
-        if feed is None or feed.symbol is None:
+        if feed is None:
+            return
+        if feed.symbol is None:
+            yield from self._of_list(topic, feed, now_ms, first=True)
             return
         timer = self._timed[topic][1] if topic in self._timed else None
         step = self.market.last_step(feed.symbol)
         for payload in self._exchange.first(feed, self.market.symbol(feed.symbol), step, timer, now_ms):
+            yield Message(topic, payload)
+
+    def news(self, now_ms: int) -> Iterator[Message]:
+        """What those are told who want the list of symbols, after it has changed."""
+        for topic, feed in self._wanted.items():
+            if feed is not None and feed.symbol is None:
+                yield from self._of_list(topic, feed, now_ms, first=False)
+
+    def _of_list(self, topic: str, feed: Feed, now_ms: int, *, first: bool) -> Iterator[Message]:
+        for payload in self._exchange.listing_payloads(feed, self.listings, now_ms, first=first):
             yield Message(topic, payload)
 
     def reset(self) -> None:

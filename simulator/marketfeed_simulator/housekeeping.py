@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from marketfeed.clock import Clock
-from marketfeed_simulator.exchange import Exchange
+from marketfeed_simulator.exchange import ABNORMAL, Exchange
 from marketfeed_simulator.hub import Hub
 from marketfeed_simulator.keepalive import Due
 from marketfeed_simulator.peer import Peer
@@ -44,11 +44,15 @@ async def keep_house(
                 close(peer, closings.idle)
             elif peer.transport.get_write_buffer_size() > BACKLOG_BYTES:
                 violation(peer.number, "slow_reader", f"more than {BACKLOG_BYTES >> 20} MiB behind")
-                peer.reset()
+                if closings.slow[0] == ABNORMAL:
+                    peer.reset()
+                else:
+                    close(peer, closings.slow)
             elif due is Due.PING:
                 peer.send_ping(b"%d" % (clock.time_ns() // 1_000_000), now_s)
             elif peer.session.topics and _reached(now_s - peer.said_s, limits.heartbeat_s):
                 peer.say(exchange.heartbeat(peer.session))
+                peer.data_s = peer.said_s  # it is traffic
 
 
 def _reached(passed_s: float, limit_s: float | None) -> bool:

@@ -59,6 +59,8 @@ _KNOWN = [
 
 
 PERPETUAL: Final = "PERP"
+SHORTEST: Final = -1
+"""Decimals of a text that has as few as its number takes (OKX)."""
 _FORMS: Final = {
     "spot": "BTC-USDT",
     "linear": "BTC-USDT-PERP or BTC-USDT-261225",
@@ -81,7 +83,7 @@ class Listing:
     native: str = ""
     """As the exchange writes it; base and quote where nothing is said."""
     price_places: int = 8
-    """Decimals that prices are written with, where they need fewer."""
+    """Decimals that prices are written with, where they need fewer; `SHORTEST`: none that they do not need."""
     size_places: int = 8
     """And sizes."""
     contract: str = ""
@@ -124,7 +126,8 @@ def decimal(units: int, decimals: int, least: int = 8) -> str:
     """So many units of the last decimal as exact text of `least` decimals, or of more where there are more."""
     places = max(decimals, least)
     whole, rest = divmod(units * 10 ** (places - decimals), 10**places)
-    return f"{whole}.{rest:0{places}d}" if places else str(whole)
+    text = f"{whole}.{rest:0{places}d}" if places else str(whole)
+    return text.rstrip("0").rstrip(".") if places and least == SHORTEST else text
 
 
 def listings(count: int, market: str = "spot") -> list[Listing]:

@@ -84,6 +84,8 @@ class MarketPump:
     def relist(self) -> None:
         """The market's list has changed."""
         self._generator.relist(self._clock.monotonic())
+        self._pass_on(self._generator.news(self._now_ms()))
+        self._hub.flush()
 
     def knows(self, topic: str) -> bool:
         """Whether a topic delivers anything."""

@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 from marketfeed.clock import Clock
 from marketfeed_simulator.admission import Admission, response
 from marketfeed_simulator.control import is_ours
-from marketfeed_simulator.exchange import Exchange, Source
+from marketfeed_simulator.exchange import ABNORMAL, Exchange, Source
 from marketfeed_simulator.faults import Faults
 from marketfeed_simulator.generator import Message
 from marketfeed_simulator.hub import Hub
@@ -22,7 +22,6 @@ from marketfeed_simulator.peer import Peer
 from marketfeed_simulator.session import Hearing
 
 CLOSE_TIMEOUT_S = 2.0
-ABNORMAL = 1006
 
 
 class Reception:
@@ -117,7 +116,7 @@ class Reception:
 
     def _greet(self, peer: Peer, topics: Iterable[str]) -> None:
         """What a connection gets of topics that are new to it."""
-        for topic in topics:
+        for topic in () if self._faults.without_snapshots else topics:
             for message in self._first(topic):
                 self._hub.deliver_to((peer,), *message)
         self._hub.flush()

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 Corruption = Literal["truncated", "type", "decimal", "utf8", "digit", "checksum"]
 """Cut in half; a price that is an object; a price that is no number; a byte that no UTF-8 has; one wrong digit in the first
 price or size; a wrong checksum where there is one, else a wrong digit."""
-_decimal = re.compile(rb':"\d+(?:\.\d+)?"')
+_decimal = re.compile(rb':"\d+(?:\.\d+)?"|:\d+\.\d+')
 _number = re.compile(rb'(?<=\[")\d+(?:\.\d+)?(?=")|(?<=":")\d+\.\d+(?=")|(?<=[:\[])\d+\.\d+(?=[,\]}])')
 _checksum = re.compile(rb'(?<="checksum":)-?\d+')
 

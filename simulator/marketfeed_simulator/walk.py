@@ -10,6 +10,8 @@ from marketfeed_simulator.listing import decimal
 
 SIZES = 1009
 """Sizes that there are: a prime, so that they come in another order at every pass."""
+COARSE = 5
+"""What has lots of more decimals is traded in more of them."""
 REACH = 60
 """The best bid stays within so many ticks of where it began."""
 
@@ -18,7 +20,8 @@ REACH = 60
 def sizes(seed: int, lot_decimals: int, places: int) -> tuple[list[int], list[str]]:
     """Sizes in lots and as text; symbols of the same lot share them, each beginning at another place."""
     rng = Random(f"{seed}:{lot_decimals}")  # noqa: S311
-    lots = [max(1, int(rng.lognormvariate(3.0, 1.6))) for _ in range(SIZES)]
+    finer = 10 ** max(0, lot_decimals - COARSE)
+    lots = [max(1, int(finer * rng.lognormvariate(3.0, 1.6))) for _ in range(SIZES)]
     return lots, [decimal(size, lot_decimals, places) for size in lots]
 
 

@@ -19,6 +19,7 @@ def ms(text: str) -> int:
         (86_400.0, "2026-12-31", "2027-01-01"),
         (604_800.0, "2026-12-28", "2027-01-04"),
         (MONTH_S, "2026-12-01", "2027-01-01"),
+        (3 * MONTH_S, "2026-10-01", "2027-01-01"),
     ],
 )
 def test_candle_of_a_moment(interval_s: float, opened: str, following: str) -> None:

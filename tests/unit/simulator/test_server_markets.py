@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,12 @@ from waiting import until
 from websockets.exceptions import InvalidStatus
 
 from marketfeed.exchanges.exchange import Window
+from marketfeed_simulator import housekeeping
 from marketfeed_simulator.bybit import Bybit
+from marketfeed_simulator.exchange import Closings
 from marketfeed_simulator.ledger import MemoryLedger
+from marketfeed_simulator.listing import listings
+from marketfeed_simulator.market import Market
 from marketfeed_simulator.server import Simulator
 
 PATH = "/v5/public/linear"
@@ -122,6 +127,28 @@ async def test_too_many_deep_books_are_written_down(monkeypatch: pytest.MonkeyPa
         assert not sim.violations
         await subscribed(ws, "orderbook.50.ETHUSDT")
         assert [v.rule for v in sim.violations] == ["deep_books"]
+
+
+async def test_snapshots_are_withheld_on_command() -> None:
+    async with bybit() as sim, client(sim, PATH) as ws:
+        assert (await fetch(f"{sim.rest_url}/sim/withhold_snapshots"))[0] == 200
+        await subscribed(ws, BOOK)
+        sim.skip(1)
+        sim.tell()
+        assert json.loads((await received(ws, 1))[0])["type"] == "delta"
+        sim.faults.clear()
+        await subscribed(ws, BOOK)
+        assert json.loads((await received(ws, 1))[0])["type"] == "snapshot"
+
+
+async def test_who_reads_too_slowly_is_told_so_where_the_exchange_has_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "BACKLOG_BYTES", -1)
+    for closings, end in ((Closings(*[(1006, "")] * 4, slow=(4005, "full")), (4005, "full")), (None, (1006, ""))):
+        made = bybit()
+        exchange = made.exchange if closings is None else replace(made.exchange, closings=closings)
+        async with Simulator(exchange, Market([exchange.listed(each) for each in listings(1, "linear")])) as sim:
+            assert await closing(await client(sim, PATH)) == end
+            assert [violation.rule for violation in sim.violations] == ["slow_reader"]
 
 
 # ---- faults --------------------------------------------------------------------------------------------------------------
