@@ -32,7 +32,7 @@ def demand(sharding: Sharding, group: Group) -> tuple[Capacity, dict[str, Item]]
     needed = Counter((url, topic.name) for found in placed.values() for url, topic in found if not topic.native)
     common = {shared for shared, count in needed.items() if count > COMMON * len(placed)}
     longest = max((load_of(topic).characters for found in placed.values() for _, topic in found), default=1)
-    room = Room.of(market.limits, settings.limits.streams_per_connection, longest)
+    room = Room.of(market.limits, settings.limits.streams_per_connection).without_rest(longest)
     connections = sharding.connections_per_shard or int(market.limits.connections_per_shard.default)
     capacity = Capacity(connections, room, sharding.max_messages_per_second, sharding.legs)
     items = {}

@@ -37,13 +37,20 @@ class Room:
     deep: int | None = None
 
     @classmethod
-    def of(cls, limits: Limits, topics: int, longest: int = 1) -> Room:
-        """By an exchange's limits. `longest`: characters of the longest topic; what it leaves unused does not count."""
-        characters = None if limits.topic_bytes is None else int(limits.topic_bytes.default) - longest + 1
-        if characters is not None and topics * longest <= characters:
-            characters = None  # the other limit is reached first, whatever the names are
-        deep = None if limits.deep_books is None else int(limits.deep_books.default)
-        return cls(topics, characters, None if deep is not None and deep >= topics else deep)
+    def of(cls, limits: Limits, topics: int) -> Room:
+        """By an exchange's limits; `topics`: as many as the assignment says."""
+        characters, deep = limits.topic_bytes, limits.deep_books
+        return cls(topics, None if characters is None else int(characters.default), None if deep is None else int(deep.default))
+
+    def without_rest(self, longest: int) -> Room:
+        """What is sure to be filled with topics of at most so many characters: one that does not fit leaves some unused.
+
+        Limits that are not reached before the others are left out.
+        """
+        characters, deep = self.characters, self.deep
+        if characters is not None:
+            characters = None if self.topics * longest <= characters else characters - longest + 1
+        return Room(self.topics, characters, None if deep is None or deep >= self.topics else deep)
 
     def counted(self, load: Load) -> Load:
         """The load as far as it is limited."""

@@ -60,7 +60,7 @@ def test_every_stream_is_planned_once_and_no_shard_has_more_connections_than_it_
 def test_connections_hold_no_more_than_an_exchange_allows(market: Market) -> None:
     """Filled as far as they go, by topics in any order."""
     ceiling = int(market.limits.streams_per_connection.ceiling)
-    for assignment in plan(feed(market, 200, limits={"streamsPerConnection": ceiling})).assignments:
+    for assignment in plan(feed(market, 500, limits={"streamsPerConnection": ceiling})).assignments:
         by_url: dict[str, dict[str, Load]] = {}
         for s in assignment.symbols:
             for url, topic in topics(market, Endpoint(), s.native, s.channels, None):

@@ -13,8 +13,8 @@ from marketfeed.resource import Endpoint, Grpc, Publishers
 BINANCE = catalogue.market("binance", "spot")
 
 
-def room(topics: int, longest: int = 1, **limits: Limit) -> Room:
-    return Room.of(replace(BINANCE.limits, **limits), topics, longest)
+def room(topics: int, **limits: Limit) -> Room:
+    return Room.of(replace(BINANCE.limits, **limits), topics)
 
 
 def test_a_connection_holds_what_its_scarcest_limit_allows() -> None:
@@ -27,8 +27,9 @@ def test_a_connection_holds_what_its_scarcest_limit_allows() -> None:
 
 def test_limits_that_cannot_be_reached_are_left_out() -> None:
     characters, deep = Limit(21_000, 21_000, ""), Limit(29, 29, "")
-    assert room(10, 30, topic_bytes=characters, deep_books=deep) == Room(10)
-    assert room(1000, 30, topic_bytes=characters, deep_books=deep) == Room(1000, 20_971, 29)
+    assert room(10, topic_bytes=characters, deep_books=deep) == Room(10, 21_000, 29)
+    assert room(10, topic_bytes=characters, deep_books=deep).without_rest(30) == Room(10)
+    assert room(1000, topic_bytes=characters, deep_books=deep).without_rest(30) == Room(1000, 20_971, 29)
     assert Room(10).counted(Load(1, 30, 1)) == Load(1)
 
 
