@@ -202,14 +202,14 @@ class Exchange:
 
     def deliver(self, slots: Iterable[int], only: int | None = None) -> None:
         """One message of each stream, on every open socket that has it."""
-        for slot in slots:
-            names = [name for name, fed in self._feeds.items() if slot in fed]
-            for key, socket in self.sockets.items():
-                open_ = not (socket.closed or socket.stalled)
-                if open_ and socket.topics.intersection(names) and only in {None, key}:
-                    socket.messages += 1
-                    socket.seen.add(slot)
-                    self.streams.counts[slot] += 1
+        wanted = set(slots)
+        for key, socket in self.sockets.items():
+            if socket.closed or socket.stalled or only not in {None, key}:
+                continue
+            for slot in wanted & {slot for name in socket.topics for slot in self._feeds[name]}:
+                socket.messages += 1
+                socket.seen.add(slot)
+                self.streams.counts[slot] += 1
 
     def lose(self, key: int, why: Disconnect | None = None) -> None:
         """End a socket."""

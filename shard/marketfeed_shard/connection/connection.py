@@ -68,6 +68,8 @@ class Connection:
     _ping_s: float | None = None
     """When the ping that waits for its pong was sent."""
     _next_ping_s: float = 0.0
+    _due_s: float = 0.0
+    """Nothing is to be sent before, unless something happens."""
 
     def __post_init__(self) -> None:
         self.proof = Proof(self.subscriptions, self.streams, self.saw)
@@ -91,6 +93,7 @@ class Connection:
         requests = self.market.limits.requests
         self._requests = None if requests is None else Window(requests.count, requests.seconds)
         self._next_ping_s = now_s + self.market.heartbeat.interval_s
+        self._due_s = now_s
         self.backoff.succeeded(now_s)
 
     def closed(self, reason: str, retry_s: float, now_s: float) -> None:
@@ -115,13 +118,13 @@ class Connection:
 
     def pinged(self, payload: bytes) -> None:
         """The exchange wants a pong: it goes out with the next tick, within the budget."""
-        self._pong = payload
+        self._pong, self._due_s = payload, 0.0
 
     def ponged(self, now_s: float) -> None:
         """Our ping was answered."""
         if self._ping_s is not None:
             self.round_trip_s = now_s - self._ping_s
-            self._ping_s = None
+            self._ping_s, self._due_s = None, 0.0
 
     def is_dead(self, now_s: float) -> bool:
         """Whether the socket has to be given up: no answer to a ping, or to the attempt itself."""
@@ -133,6 +136,9 @@ class Connection:
         """Send what is due and within the budget: pongs, a ping, requests. Returns when to come again."""
         if not self.is_open:
             return float("inf")
+        if now_s < self._due_s and not self.subscriptions.stirred:
+            return self._due_s
+        self.subscriptions.stirred = False
         if self._pong is not None and self.window.take(now_s):
             self.sockets.pong(self.key, self._pong)
             self._pong = None
@@ -147,7 +153,8 @@ class Connection:
         free_s = self.window.free_at(now_s)
         pong_s = float("inf") if self._pong is None else free_s
         ping_s = max(self._next_ping_s, free_s) if self._ping_s is None else self._ping_s + self.market.heartbeat.timeout_s
-        return min(ping_s, pong_s, request_s)
+        self._due_s = min(ping_s, pong_s, request_s)
+        return self._due_s
 
     def live(self, slot: int) -> bool:
         """Whether all that one of its streams needs is acknowledged, or seen."""

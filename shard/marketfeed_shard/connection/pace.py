@@ -10,7 +10,10 @@ MOST_DOUBLINGS = 4
 
 
 class Pace:
-    """Of one connection. Each refusal doubles the wait and halves the requests; each request that is granted takes one back."""
+    """Of one connection: after refusals one request waits for the answer to the one before.
+
+    Each refusal doubles the wait and halves the requests; each request that is granted takes one back.
+    """
 
     def __init__(self, random: Callable[[], float]) -> None:
         """`random`: 0.0 to 1.0."""
@@ -18,6 +21,11 @@ class Pace:
         self._refusals = 0
         self.free_s = 0.0
         """No request before then."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether a request has to wait for the answer to the one before."""
+        return self._refusals > 0
 
     def refused(self, now_s: float) -> None:
         """The exchange refused a request, or a part of it, for its pace."""

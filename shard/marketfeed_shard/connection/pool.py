@@ -99,11 +99,15 @@ class Pool:
     # ---- streams -----------------------------------------------------------------------------------------------------
 
     def want(self, wanted: Mapping[int, Want], now_s: float) -> None:
-        """Streams to carry, by slot: on each leg each goes to connections with room, or to new ones."""
+        """Streams to carry, by slot: on each leg each goes to connections with room, or to new ones.
+
+        Deep books first: they find fewest places, and the others fill what these leave.
+        """
         placement = self.placement(self)
         self._wants |= wanted
+        ordered = sorted(wanted.items(), key=lambda one: not any(source.topic.deep for source in one[1].sources))
         for leg in range(self._settings.legs):
-            for slot, want in wanted.items():
+            for slot, want in ordered:
                 for url in want.urls:
                     connection = placement.find(want.topics(url), url, leg)
                     if connection is None:

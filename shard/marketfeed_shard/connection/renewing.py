@@ -28,7 +28,10 @@ class Renewing:
     def silent(self, connection: Connection, now_s: float) -> None:
         """All silent streams of a connection together: here, or, where that did not help, on another one that has room."""
         silent = self._watchdog.silent(connection, now_s)
-        moved = self._moved(connection, [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE], now_s)
+        if not silent:
+            return
+        stubborn = [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE]
+        moved = self._moved(connection, stubborn, now_s) if stubborn else set()
         here = [slot for slot in silent if slot not in moved]
         interrupted = connection.subscriptions.renew(here, Urgency.CARE, now_s)
         self._leading.left(connection, interrupted, now_s)

@@ -38,6 +38,9 @@ class Requests:
         self._under_way: dict[int, Request] = {}
         self._last = 0
 
+    def __len__(self) -> int:
+        return len(self._under_way)
+
     def __iter__(self) -> Iterator[Request]:
         return iter(self._under_way.values())
 

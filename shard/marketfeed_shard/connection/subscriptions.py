@@ -46,7 +46,7 @@ class Subscriptions(Topics):
         """Want a stream no more. A topic that other streams need stays."""
         for subscription in self._let_go(slot):
             name = subscription.topic.name
-            asked = subscription.state in {State.REQUESTED, State.ACKNOWLEDGED} or self._tries[name] > 0
+            asked = subscription.state in {State.REQUESTED, State.ACKNOWLEDGED} or subscription.lingers
             if asked or name in self._leaving:
                 self._leaving[name] = subscription.topic, Urgency.WANTED
             if subscription.suspect:
@@ -54,6 +54,7 @@ class Subscriptions(Topics):
 
     def renew(self, slots: Iterable[int], urgency: Urgency, now_s: float) -> set[int]:
         """Unsubscribe and subscribe again what was acknowledged. Returns all that this interrupts: others may share a topic."""
+        self.stirred = True
         interrupted: set[int] = set()
         for subscription in dict.fromkeys(s for slot in slots for s in self.of(slot)):
             if subscription.state is State.ACKNOWLEDGED:
@@ -71,7 +72,8 @@ class Subscriptions(Topics):
         self._tries.clear()
         self._before.clear()
         for subscription in self:
-            subscription.urgency, subscription.suspect, subscription.renewed = Urgency.WANTED, False, False
+            subscription.urgency = Urgency.WANTED
+            subscription.suspect = subscription.renewed = subscription.lingers = False
             if subscription.state is not State.REJECTED:
                 self._set(subscription, State.PENDING, now_s)
 
@@ -81,7 +83,7 @@ class Subscriptions(Topics):
         """When the next request wants to be sent, or an answer is overdue, and how urgent that is; None: never."""
         self._expire(now_s)
         urgency = self._urgency()
-        if urgency is not None:
+        if urgency is not None and self._may_ask:
             return max(now_s, self._pace.free_s), urgency
         retries = [s.since_s + REJECTED_RETRY_S for s in self._unsettled.values() if s.state is State.REJECTED]
         answers = [request.due_s for request in self._requests]
@@ -92,7 +94,7 @@ class Subscriptions(Topics):
         """The next request, as text to be sent now, or None. The most urgent goes first, and others of its group with it."""
         self._expire(now_s)
         urgency = self._urgency()
-        if urgency is None or now_s < self._pace.free_s:
+        if urgency is None or not self._may_ask or now_s < self._pace.free_s:
             return None
         leaving = sorted(self._leaving.values(), key=lambda left: left[1], reverse=True)
         if leaving and leaving[0][1] is urgency:
@@ -106,6 +108,7 @@ class Subscriptions(Topics):
 
     def answered(self, control: Control, now_s: float) -> None:
         """The exchange answered a request. What answers none of ours, or comes too late, is ignored."""
+        self.stirred = True
         answer = self._requests.answered(control, now_s)
         if answer is None:
             return
@@ -121,6 +124,10 @@ class Subscriptions(Topics):
                 self._reject(subscription, control.reason, now_s)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _may_ask(self) -> bool:
+        return not (self._pace.slow and len(self._requests))
 
     def _pending(self) -> Iterator[Subscription]:
         """Those that may be asked for together."""
@@ -179,12 +186,18 @@ class Subscriptions(Topics):
     def _again(self, subscribe: bool, topics: Iterable[Topic], now_s: float) -> None:
         """These are to be asked for once more."""
         if not subscribe:
+            self._linger(topics)
             self._leaving |= {t.name: (t, Urgency.WANTED) for t in topics if self._leaves(t)}
             return
         asked = self._asked_for(topics)
         for subscription in asked:
             self._set(subscription, State.PENDING, now_s)
         self._suspect([s for s in asked if s.suspect], now_s)
+
+    def _linger(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            if topic.name in self:
+                self._topics[topic.name].lingers = True
 
     def _leaves(self, topic: Topic) -> bool:
         """Whether it is still to be let go: nobody wants it, or it was not asked for again yet."""
@@ -195,6 +208,7 @@ class Subscriptions(Topics):
             topics = list(request.waiting.values())
             if request.refusal is None:
                 self._tries.update(request.waiting.keys())
+                self._linger(topics)
                 self._again(request.subscribe, topics, now_s)
             elif request.subscribe:
                 self._refused(self._asked_for(topics), request.refusal, now_s)

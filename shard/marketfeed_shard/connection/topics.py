@@ -49,6 +49,8 @@ class Subscription:
     """It was in a batch that was refused: it is not asked for together with others than those."""
     renewed: bool = False
     """It was subscribed before on this socket: that it delivered proves nothing."""
+    lingers: bool = False
+    """The exchange may have it in any state: a request for it was not answered, or one to let it go was not granted."""
 
 
 class Topics:
@@ -61,6 +63,8 @@ class Topics:
         """Those that are not acknowledged: few, where many are looked at often."""
         self._before: set[str] = set()
         """Topics that were let go on this socket."""
+        self.stirred = True
+        """Something changed that may have to be acted on."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._topics
@@ -79,6 +83,7 @@ class Topics:
 
     def add(self, slot: int, topics: Iterable[Topic], now_s: float) -> None:
         """Want a stream."""
+        self.stirred = True
         self._by_slot[slot] = tuple(self._wanted(topic, now_s) for topic in topics)
         for subscription in self._by_slot[slot]:
             subscription.slots.add(slot)
@@ -122,6 +127,7 @@ class Topics:
 
     def _let_go(self, slot: int) -> list[Subscription]:
         """Want a stream no more. Returns what no other stream needs."""
+        self.stirred = True
         free = []
         for subscription in self._by_slot.pop(slot):
             subscription.slots.discard(slot)
