@@ -62,14 +62,19 @@ async def test_after_a_cut_the_trades_are_complete_and_in_order(tmp_path: Path, 
             sim.cut()
             await more(run, "trade", 60)
         sim.pause()
-        trades = run.events("trade")
+        trades, lost = run.events("trade"), run.events("gap")[1:]
         assert sim.truth is not None
         truth = [str(trade["id"]) for trade in sim.truth.trades(symbol)]
-        begin = truth.index(trades[0]["id"])
-        assert [trade["id"] for trade in trades] == truth[begin : begin + len(trades)]
-        assert gaps(run.events("gap")) == ["started"]
+        truth = truth[truth.index(trades[0]["id"]) : truth.index(trades[-1]["id"]) + 1]
+        if (exchange, market) == ("bybit", "spot"):  # it tells its last 60 trades: those before are announced
+            truth = [i for i in truth if not any(gap["from_seq"] <= int(i) <= gap["to_seq"] for gap in lost)]
+        else:
+            assert lost == []
+        assert [trade["id"] for trade in trades] == truth
         assert any(trade.get("backfill") for trade in trades)
-        assert [event["n"] for event in run.sink.events if event["channel"] == "trades"] == list(range(1, len(trades) + 2))
+        assert [event["n"] for event in run.sink.events if event["channel"] == "trades"] == list(
+            range(1, len(trades) + len(lost) + 2)
+        )
         assert sim.violations == []
 
 
