@@ -17,7 +17,7 @@ class Fills(Protocol):
     """Who fetches what is missing. Both are told in the middle of a message or a read, to be noted and no more."""
 
     def wants(self, slot: int, gap: Gap) -> bool:
-        """Whether the events of a gap are fetched: if so it is not announced, and the stream waits until `go_on`."""
+        """Whether the events of a gap are fetched: if so it is not announced, and the stream waits until `Supply.fill`."""
         ...
 
     def full(self, slot: int) -> None:

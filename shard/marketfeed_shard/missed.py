@@ -62,19 +62,18 @@ class MissedTrades:
         return self.pipeline.table.streams[slot].native
 
     def rows(self, slot: int, message: Message, body: bytes) -> list[Row]:
-        return self.pipeline.answer(slot, message, body)
+        return self.pipeline.supply.answer(slot, message, body)
 
     def waiting(self, slot: int) -> list[Row]:
-        return self.pipeline.waiting(slot)
+        return self.pipeline.supply.waiting(slot)
 
     def published(self, slot: int, identifier: str) -> bool:
-        return self.pipeline.published(slot, identifier)
+        return self.pipeline.supply.published(slot, identifier)
 
     def publish(self, slot: int, outcome: Outcome, received_ns: int) -> None:
         gap = self._gaps.pop(slot)
         numbered = gap.last != UNKNOWN
-        self.pipeline.fill(slot, [_part(part, gap, numbered) for part in outcome], received_ns)
-        self.pipeline.go_on(slot, None)
+        self.pipeline.supply.fill(slot, [_part(part, gap, numbered) for part in outcome], received_ns)
 
 
 def _known(number: int) -> int | None:

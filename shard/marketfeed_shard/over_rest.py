@@ -31,7 +31,7 @@ class CarriedBooks:
         return self.pipeline.table.streams[slot].native
 
     def snapshot(self, slot: int, body: bytes, received_ns: int) -> bool:
-        return self.pipeline.book_snapshot(slot, body, received_ns)
+        return self.pipeline.supply.book(slot, body, received_ns)
 
     def renew(self, slots: Collection[int], now_s: float) -> None:
         self.manager.renew(slots, now_s)
@@ -47,8 +47,8 @@ class PolledStreams:
         return self.pipeline.table.streams[slot].native
 
     def publish(self, slot: int, message: Message, body: bytes, received_ns: int) -> None:
-        for row in self.pipeline.answer(slot, message, body):
-            self.pipeline.tell(slot, row.event, received_ns)
+        for row in self.pipeline.supply.answer(slot, message, body):
+            self.pipeline.supply.tell(slot, row.event, received_ns)
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class ListedSymbols:
         market = self.pipeline.market
         head = {"type": INSTRUMENT.name, "exchange": market.exchange, "market": market.name, "channel": INSTRUMENT.channel}
         event = {**head, "symbol": symbol, "ts": None, "recv": None, "n": None, **asdict(facts)}
-        self.pipeline.tell(slot, event, received_ns)
+        self.pipeline.supply.tell(slot, event, received_ns)
 
     def remember(self, known: Mapping[str, Facts]) -> None:
         self.remembered(known)

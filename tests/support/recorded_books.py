@@ -101,7 +101,7 @@ class Replay:
         self.consumers[symbol] = Consumer()
 
     def load(self, symbol: str, body: bytes) -> bool:
-        taken = self.bed.pipeline.book_snapshot(self.slots[symbol], body, self.bed.now_ns)
+        taken = self.bed.pipeline.supply.book(self.slots[symbol], body, self.bed.now_ns)
         self.take()
         return taken
 

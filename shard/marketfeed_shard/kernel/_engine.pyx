@@ -37,7 +37,7 @@ cdef class Engine(Records):
         """`groups`: tables that find the topic, then those of each set of messages that share one.
 
         `owner` is asked for what is rare: `match(topic)` for its group, `resolve(topic, message, symbol, key)` for a slot,
-        `gate(…)` whether an event of a flagged stream goes out, `hole(…)` when numbers are missing whether the event goes out,
+        `passes(…)` whether an event of a flagged stream goes out, `hole(…)` when numbers are missing whether the event goes out,
         `candle(…)` is told of candles whose end the exchange does not tell, `admit(…)`, `broken(…)` and `synced(…)` of books.
         """
         super().__init__(groups, owner)
@@ -113,7 +113,7 @@ cdef class Engine(Records):
             if d.chained:
                 if not self._passes(d, r, connection):
                     continue
-            elif self._flags[slot] and not self._owner.gate(slot, r.position, self._received_ns, connection):
+            elif self._flags[slot] and not self._owner.passes(slot, r.position, self._received_ns, connection):
                 continue
             elif d.numbered and r.position != UNKNOWN:
                 last = self._position[slot]
@@ -270,7 +270,7 @@ cdef class Engine(Records):
         self.begin(received_ns)
 
     def frame(self):
-        """The frame that is being published: for `gate`, which may keep it."""
+        """The frame that is being published: for `passes`, which may keep it."""
         return PyBytes_FromStringAndSize(self._frame, self._frame_n)
 
     def decode(self, bytes frame):

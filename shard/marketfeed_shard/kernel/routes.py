@@ -20,7 +20,7 @@ class Owner(Protocol):
 
     table: StreamTable
 
-    def gate(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
+    def passes(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
         """Whether an event of a flagged stream goes out."""
         ...
 
@@ -97,7 +97,7 @@ class LiveRoutes(Routes):
 
     def __init__(self, market: Market, normalizer: Normalizer, owner: Owner) -> None:
         super().__init__(market, normalizer, owner.table.slot)
-        self.gate = owner.gate
+        self.passes = owner.passes
         self.hole = owner.hole
         self.candle = owner.candle
         self.admit = owner.admit

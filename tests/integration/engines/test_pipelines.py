@@ -95,7 +95,7 @@ def snapshots(pipeline: Pipeline, random: Random, latest: dict[str, int], now_ns
     """An answer over REST for each book that waits for one: sometimes too old, sometimes ahead."""
     for slot in pipeline.books.unsynced():
         seq = latest.get(pipeline.table.streams[slot].native, 1) - random.randrange(-1, 300)
-        pipeline.book_snapshot(slot, b'{"lastUpdateId":%d,"bids":[["1","2"]],"asks":[]}' % max(seq, 1), now_ns)
+        pipeline.supply.book(slot, b'{"lastUpdateId":%d,"bids":[["1","2"]],"asks":[]}' % max(seq, 1), now_ns)
 
 
 def drive(bed: Bed, frames: list[bytes], seed: int) -> None:

@@ -63,9 +63,8 @@ def test_what_comes_while_a_hole_is_filled_waits_and_follows_in_order(bed: Bed, 
     bed.feed(trade(15))
     assert bed.take() == []
     assert fills.wanted == [(slot, Gap(GapReason.SEQUENCE, 10, 13, before_ns, first_ns))]
-    assert ids([row.event for row in bed.pipeline.waiting(slot)]) == ["13"]
-    assert bed.pipeline.fill(slot, rows(bed.pipeline.market, trade(11), trade(12)), T0 + S) == 2
-    bed.pipeline.go_on(slot, None)
+    assert ids([row.event for row in bed.pipeline.supply.waiting(slot)]) == ["13"]
+    assert bed.pipeline.supply.fill(slot, rows(bed.pipeline.market, trade(11), trade(12)), T0 + S) == 2
     events = bed.take()
     assert ids(events) == ["11", "12", "13", "14", "15"]
     assert [event["n"] for event in events] == [3, 4, 5, 6, 7]
@@ -86,7 +85,7 @@ def test_after_an_interruption_the_hole_has_the_bounds_that_the_gap_would_have(b
     bed.feed(trade(15), connection=1)
     ((_, gap),) = fills.wanted
     assert (gap.reason, gap.last, gap.first) == (GapReason.DISCONNECTED, 10, 15)
-    bed.pipeline.go_on(slot, replace(gap, reason=GapReason.BACKFILL, last=12))
+    bed.pipeline.supply.fill(slot, [replace(gap, reason=GapReason.BACKFILL, last=12)], bed.now_ns)
     events = bed.take()
     assert gaps(events) == [("backfill", 13, 14, 3)]
     assert ids(events) == ["gap", "15"]
@@ -108,14 +107,14 @@ def test_a_second_interruption_while_a_stream_waits_is_filled_in_its_turn(bed: B
     bed.feed(trade(12), connection=1)
     bed.pipeline.interrupted([slot])
     bed.feed(trade(15), connection=2)
-    bed.pipeline.go_on(slot, None)
+    bed.pipeline.supply.fill(slot, [], bed.now_ns)
     assert ids(bed.take()) == ["12"]
     assert [(gap.reason, gap.last, gap.first) for _, gap in fills.wanted] == [
         (GapReason.DISCONNECTED, 10, 12),
         (GapReason.DISCONNECTED, 12, 15),
     ]
     bed.pipeline.interrupted([slot])  # and no message since
-    bed.pipeline.go_on(slot, None)
+    bed.pipeline.supply.fill(slot, [], bed.now_ns)
     bed.feed(trade(16), connection=2)
     assert ids(bed.take()) == ["15", "16"]
 
@@ -130,7 +129,7 @@ def test_who_fetches_is_told_once_when_too_much_waits_and_nothing_is_lost(bed: B
         last += 1
         bed.feed(json.dumps(trade(last), separators=(",", ":"))[:-1] + padding + "}")
     assert fills.overflowing == [slot]
-    bed.pipeline.go_on(slot, None)
+    bed.pipeline.supply.fill(slot, [], bed.now_ns)
     assert ids(bed.take()) == ["12", "13", "14", "15"]
 
 
@@ -139,7 +138,7 @@ def test_a_removed_stream_waits_for_nothing(bed: Bed, fills: Fills) -> None:
     bed.feed(trade(10), trade(12))
     bed.take()
     bed.pipeline.remove([slot])
-    bed.pipeline.go_on(slot, None)
+    bed.pipeline.supply.fill(slot, [], bed.now_ns)
     assert bed.take() == []
     bed.add(("trades", "BTC-USDT"))
     bed.feed(trade(13))
@@ -180,6 +179,5 @@ def test_fetched_events_that_went_out_before_are_left_out(unique: Bed) -> None:
     unique.feed(fill_of("d", "e"), connection=1)
     assert len(fills.wanted) == 1
     found = rows(unique.pipeline.market, fill_of("b", "c", "d"))
-    assert unique.pipeline.fill(slot, found, unique.now_ns) == 2
-    unique.pipeline.go_on(slot, None)
+    assert unique.pipeline.supply.fill(slot, found, unique.now_ns) == 2
     assert ids(unique.take()) == ["c", "d", "e"]

@@ -347,8 +347,8 @@ def test_numbers_that_were_passed_long_ago_are_new_ones_at_once(bed: Bed) -> Non
 
 def test_an_event_that_no_connection_brought_takes_its_place_in_the_stream(bed: Bed) -> None:
     (slot,) = bed.add(("ticker", "BTC-USDT"))
-    assert bed.pipeline.tell(slot, {"type": "ticker", "recv": None, "n": None, "last": "1"}, T0)
-    assert bed.pipeline.tell(slot, {"type": "ticker", "recv": None, "n": None, "last": "2"}, T0 + S)
+    assert bed.pipeline.supply.tell(slot, {"type": "ticker", "recv": None, "n": None, "last": "1"}, T0)
+    assert bed.pipeline.supply.tell(slot, {"type": "ticker", "recv": None, "n": None, "last": "2"}, T0 + S)
     started, first, second = bed.take()
     assert (started["type"], started["reason"], started["n"]) == ("gap", "started", 1)
     assert (first["last"], first["recv"], first["n"]) == ("1", T0, 2)
@@ -358,10 +358,10 @@ def test_an_event_that_no_connection_brought_takes_its_place_in_the_stream(bed: 
 
 def test_an_event_that_no_connection_brought_does_not_end_an_interruption(bed: Bed) -> None:
     (slot,) = bed.add(("ticker", "BTC-USDT"))
-    bed.pipeline.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0)
+    bed.pipeline.supply.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0)
     bed.pipeline.interrupted([slot])
     bed.take()
-    assert not bed.pipeline.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0 + S)
+    assert not bed.pipeline.supply.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0 + S)
     bed.pipeline.remove([slot])
-    assert not bed.pipeline.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0 + S)
+    assert not bed.pipeline.supply.tell(slot, {"type": "ticker", "recv": None, "n": None}, T0 + S)
     assert bed.take() == []

@@ -127,7 +127,7 @@ def drive(bed: Bed, feed: Feed, acts: list[tuple[str, int, int]]) -> list[dict[s
             bed.pipeline.joining([slot])
         elif act == "rest" and feed.exchange == "binance":
             state = feed.states[max(0, max(feed.at) - choice)]
-            bed.pipeline.book_snapshot(slot, binance_rest(state.seq, state.bids, state.asks), bed.now_ns)
+            bed.pipeline.supply.book(slot, binance_rest(state.seq, state.bids, state.asks), bed.now_ns)
         elif act == "own":
             owner = connection
             bed.pipeline.own(slot, owner)

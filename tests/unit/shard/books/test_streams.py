@@ -44,7 +44,7 @@ class Broken(list[int]):
 def begun(bed: Bed) -> int:
     """Binance's book at 100: 5 × 1 bid, 6 × 1 asked."""
     (slot,) = bed.add(("book", "BTC-USDT"))
-    assert bed.pipeline.book_snapshot(slot, binance_rest(100, [("5", "1")], [("6", "1")]), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(100, [("5", "1")], [("6", "1")]), bed.now_ns)
     bed.take()
     return slot
 
@@ -63,7 +63,7 @@ def test_changes_wait_for_the_snapshot_and_those_that_it_has_are_left_out(make: 
     assert bed.take() == []
     assert bed.pipeline.books.unsynced() == [slot]
     body = binance_rest(102, [("5", "1.50"), ("4", "1")], [("6", "1"), ("7", "1")])
-    assert bed.pipeline.book_snapshot(slot, body, bed.now_ns + S)
+    assert bed.pipeline.supply.book(slot, body, bed.now_ns + S)
     events = bed.take()
     assert seqs(events) == [("started", None, 101), (None, 102), (101, 104), (104, 106)]
     assert [e["snapshot"] for e in events[1:]] == [True, False, False]
@@ -79,9 +79,9 @@ def test_a_snapshot_that_is_older_than_what_waits_is_asked_for_again(make: Make)
     bed = make("binance")
     (slot,) = bed.add(("book", "BTC-USDT"))
     bed.feed(binance(104, 101))
-    assert not bed.pipeline.book_snapshot(slot, binance_rest(100), bed.now_ns)
+    assert not bed.pipeline.supply.book(slot, binance_rest(100), bed.now_ns)
     assert bed.take() == []
-    assert bed.pipeline.book_snapshot(slot, binance_rest(101), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(101), bed.now_ns)
     assert seqs(bed.take())[1:] == [(None, 101), (101, 104)]
 
 
@@ -90,20 +90,20 @@ def test_a_hole_among_what_waits_is_found_when_it_has_its_turn(make: Make) -> No
     (slot,) = bed.add(("book", "BTC-USDT"))
     broken = Broken(bed)
     bed.feed(binance(104, 101), binance(110, 107))
-    assert bed.pipeline.book_snapshot(slot, binance_rest(103), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(103), bed.now_ns)
     assert seqs(bed.take())[1:] == [(None, 103), (101, 104), ("sequence", 105, 107)]
     assert broken == [slot]
     bed.feed(binance(112, 110))
-    assert bed.pipeline.book_snapshot(slot, binance_rest(109), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(109), bed.now_ns)
     assert seqs(bed.take()) == [(None, 109), (107, 110), (110, 112)]
 
 
 def test_a_snapshot_that_nobody_waits_for_changes_nothing(make: Make) -> None:
     bed = make("binance")
     slot = begun(bed)
-    assert bed.pipeline.book_snapshot(slot, binance_rest(90), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(90), bed.now_ns)
     bed.pipeline.remove([slot])
-    assert bed.pipeline.book_snapshot(slot, binance_rest(90), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(90), bed.now_ns)
     assert bed.take() == []
 
 
@@ -112,7 +112,7 @@ def test_a_body_that_is_no_book_is_malformed(make: Make) -> None:
     (slot,) = bed.add(("book", "BTC-USDT"))
     for body in (b"<html>", b"[]", b'{"lastUpdateId":null,"bids":[],"asks":[]}'):
         with pytest.raises(Malformed):
-            bed.pipeline.book_snapshot(slot, body, bed.now_ns)
+            bed.pipeline.supply.book(slot, body, bed.now_ns)
     assert bed.take() == []
 
 
@@ -120,7 +120,7 @@ def test_where_the_exchange_has_no_books_over_rest_none_can_be_loaded(make: Make
     bed = make("kraken")
     (slot,) = bed.add(("book", "BTC-USD"))
     with pytest.raises(LookupError, match="kraken spot"):
-        bed.pipeline.book_snapshot(slot, b"{}", bed.now_ns)
+        bed.pipeline.supply.book(slot, b"{}", bed.now_ns)
 
 
 # ---- in sequence, and out of it ------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_a_break_announces_what_is_missing_and_the_book_begins_anew(make: Make) 
     assert bed.pipeline.table.repeated[slot] == 1
     books = bed.pipeline.books
     assert (books.desired, books.synced_count, books.gaps, books.resyncs) == (1, 0, 1, 0)
-    assert bed.pipeline.book_snapshot(slot, binance_rest(110, [("4", "1")]), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(110, [("4", "1")]), bed.now_ns)
     assert seqs(bed.take()) == [(None, 110), (109, 112)]
     assert (books.desired, books.synced_count, books.gaps, books.resyncs) == (1, 1, 1, 1)
 
@@ -167,7 +167,7 @@ def test_an_interrupted_book_that_no_change_joins_is_announced_at_once(make: Mak
     bed.feed(binance(109, 104))
     assert seqs(bed.take()) == [("disconnected", 101, 104)]
     assert broken == [slot]
-    assert bed.pipeline.book_snapshot(slot, binance_rest(105), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(105), bed.now_ns)
     assert seqs(bed.take()) == [(None, 105), (104, 109)]
 
 
@@ -188,8 +188,8 @@ def test_what_waited_is_forgotten_with_its_connection(make: Make) -> None:
     bed.feed(binance(104, 101))
     bed.pipeline.interrupted([slot])
     bed.feed(binance(120, 110))
-    assert not bed.pipeline.book_snapshot(slot, binance_rest(105), bed.now_ns)
-    assert bed.pipeline.book_snapshot(slot, binance_rest(115), bed.now_ns)
+    assert not bed.pipeline.supply.book(slot, binance_rest(105), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(115), bed.now_ns)
     assert seqs(bed.take()) == [("started", None, 114), (None, 115), (110, 120)]
 
 
@@ -201,7 +201,7 @@ def test_a_book_that_comes_back_begins_anew(make: Make) -> None:
     assert bed.pipeline.add([Stream("book", "BTC-USDT", "BTCUSDT")]) == [slot]
     bed.feed(binance(102, 101))
     assert bed.take() == []
-    assert bed.pipeline.book_snapshot(slot, binance_rest(101), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(101), bed.now_ns)
     assert seqs(bed.take()) == [("started", 101, 100), (None, 101), (101, 102)]
 
 
@@ -285,7 +285,7 @@ def test_where_the_socket_owes_a_snapshot_rest_may_stand_in(make: Make) -> None:
     (slot,) = bed.add(("book", "BTC-USDT"))
     bed.feed(okx(12, 9, [("5", "1")]), okx(15, 12, [("4", "1")]))
     body = b'{"code":"0","msg":"","data":[{"asks":[],"bids":[["5","2","0","1"]],"ts":"1767225600000","seqId":11}]}'
-    assert bed.pipeline.book_snapshot(slot, body, bed.now_ns)
+    assert bed.pipeline.supply.book(slot, body, bed.now_ns)
     assert seqs(bed.take()) == [("started", None, 10), (None, 11), (9, 12), (12, 15)]
 
 
@@ -417,7 +417,7 @@ def test_a_follower_that_does_not_join_breaks_the_book(make: Make) -> None:
     bed.pipeline.own(slot, 2)
     assert seqs(bed.take()) == [("sequence", 101, 103)]
     assert broken == [slot]
-    assert bed.pipeline.book_snapshot(slot, binance_rest(104), bed.now_ns)
+    assert bed.pipeline.supply.book(slot, binance_rest(104), bed.now_ns)
     assert seqs(bed.take()) == [(None, 104), (103, 106)]
 
 
@@ -549,9 +549,9 @@ def test_a_consumer_has_the_book_level_by_level(make: Make) -> None:
     bed, consumer = make("binance"), Consumer()
     (slot,) = bed.add(("book", "BTC-USDT"))
     bed.feed(binance(103, 100, [("5", "1"), ("5.0", "2")], [("6", "1")]))
-    bed.pipeline.book_snapshot(slot, binance_rest(101, [("4", "1")], [("7", "1"), ("6.000", "3")]), bed.now_ns)
+    bed.pipeline.supply.book(slot, binance_rest(101, [("4", "1")], [("7", "1"), ("6.000", "3")]), bed.now_ns)
     bed.feed(binance(105, 103, [("4", "0")], [("6.5", "1")]), binance(110, 108))
-    bed.pipeline.book_snapshot(slot, binance_rest(109, [("1", "1")], [("2", "1")]), bed.now_ns)
+    bed.pipeline.supply.book(slot, binance_rest(109, [("1", "1")], [("2", "1")]), bed.now_ns)
     for event in bed.take():
         consumer.take(event)
     assert consumer.is_known
@@ -562,5 +562,5 @@ def test_the_depth_of_a_book_that_is_not_cut_is_not_told(make: Make) -> None:
     bed = make("binance", book_depth=10)
     assert replace(bed.pipeline.market, depths=()).depth(10) is None
     (slot,) = bed.add(("book", "BTC-USDT"))
-    bed.pipeline.book_snapshot(slot, binance_rest(100, [("5", "1")]), bed.now_ns)
+    bed.pipeline.supply.book(slot, binance_rest(100, [("5", "1")]), bed.now_ns)
     assert "depth" not in bed.take()[1]

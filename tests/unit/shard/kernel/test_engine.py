@@ -56,8 +56,8 @@ class Owner:
             engine.define(slot, *normalizer.stream_head(channel, symbol))
         engine.bind(self.table)
 
-    def gate(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
-        self.asked.append(("gate", slot, position, connection, self.engine.frame()))
+    def passes(self, slot: int, position: int, received_ns: int, connection: int) -> bool:
+        self.asked.append(("passes", slot, position, connection, self.engine.frame()))
         return self.lets_through
 
     def hole(self, slot: int, last: int, position: int, received_ns: int, connection: int) -> bool:
@@ -144,7 +144,7 @@ def test_flagged_streams_ask_their_owner_and_the_frame_can_be_kept() -> None:
     owner.table.flags[0] = HELD
     owner.lets_through = False
     assert owner.engine.feed(trade(7), 2, T0)
-    assert owner.asked == [("gate", 0, 7, 2, trade(7))]
+    assert owner.asked == [("passes", 0, 7, 2, trade(7))]
     assert owner.events() == []
     assert owner.table.n[0] == 0
 
