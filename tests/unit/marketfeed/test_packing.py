@@ -109,6 +109,36 @@ def test_the_scarcest_limit_of_a_connection_decides() -> None:
     assert len(pack(long, Capacity(1, Room(1000, 100)))) == 4
 
 
+LOADS = st.tuples(st.integers(1, 4), st.integers(0, 40), st.integers(0, 1)).map(lambda parts: Load(*parts))
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> tuple[list[Item], Capacity]:
+    """Symbols of one kind, on one or two addresses, perhaps with a topic that all of them share."""
+    places = draw(st.sampled_from([("public",), ("public", "market")]))
+    loads = tuple((place, draw(LOADS)) for place in places)
+    shared = (("public", "everyone", draw(LOADS)),) if draw(st.booleans()) else ()
+    room = Room(draw(st.integers(8, 30)), draw(st.sampled_from([None, 150, 400])), draw(st.sampled_from([None, 2, 5])))
+    capacity = Capacity(draw(st.integers(2, 6)), room, None, draw(st.sampled_from([1, 2])))
+    return [Item(f"S{i}-USDT", loads, 1.0, shared) for i in range(draw(st.integers(1, 120)))], capacity
+
+
+@given(alike())
+def test_symbols_of_one_kind_take_as_few_shards_as_can_be(drawn: tuple[list[Item], Capacity]) -> None:
+    items, capacity = drawn
+    if not fits_alone(items[0], capacity):
+        return
+    most, full = 0, Bin(capacity)
+    while full.fits(items[0]):
+        full.add(items[0])
+        most += 1
+        if most == len(items):
+            break
+    bins = pack(items, capacity)
+    assert len(bins) == -(-len(items) // most)
+    assert all(b.connections() <= capacity.connections for b in bins)
+
+
 def test_shards_are_filled_evenly_by_rate() -> None:
     items = [item(i, 1, rate) for i, rate in enumerate([100.0, 1.0, 1.0, 1.0, 99.0, 1.0, 1.0, 1.0])]
     first, second = pack(items, capacity_of(1, 5))
