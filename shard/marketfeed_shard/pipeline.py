@@ -1,7 +1,7 @@
 """One message's way: frame → event → bytes → batch → publishers.
 
 The compiled engine does the common case by itself; a frame that it declines goes through the plain normalizer. Both keep to the
-same `rules`: whether an event goes out is decided in `gate` and, of books, in `books.streams`. What comes another way than the
+same `rules`: whether an event goes out is decided in `gate` and, of books, in `book_streams`. What comes another way than the
 connections takes its place in `supply`.
 """
 

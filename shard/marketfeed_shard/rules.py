@@ -12,9 +12,9 @@ from marketfeed.encoding import own_fields
 from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Normalizer, Row
+from marketfeed_shard.book_streams import BookStreams, Replay, Told
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.sequence import Outcome
-from marketfeed_shard.books.streams import BookStreams, Replay, Told
 from marketfeed_shard.candles import Candles
 from marketfeed_shard.counts import LATENCY_BOUNDS_MS, Counts
 from marketfeed_shard.current import Current

@@ -10,7 +10,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Message
 from marketfeed.normalizer import Data, Malformed, Normalizer, Row
 from marketfeed_shard.batch import DATA
-from marketfeed_shard.books.streams import Replay
+from marketfeed_shard.book_streams import Replay
 from marketfeed_shard.gaps import Gap
 from marketfeed_shard.rules import Rules
 from marketfeed_shard.streams import INTERRUPTED, STARTED, UNKNOWN

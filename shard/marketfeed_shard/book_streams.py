@@ -1,7 +1,7 @@
 """The books of a shard: each change is proven to follow on the one before, or the book is none until the next snapshot.
 
-The rule itself stands in `sequence`, the levels in `book`. Here is what becomes of a stream around it: how it begins, what a
-break announces, what is kept until a snapshot comes over REST, and which of two connections leads.
+The rule itself stands in `books.sequence`, the levels in `books.book`. Here is what becomes of a stream around them: how it
+begins, what a break announces, what is kept until a snapshot comes over REST, and which of two connections leads.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Numbering
 from marketfeed.grammar import Malformed
 from marketfeed.normalizer import Row
-from marketfeed_shard.books.book import Book, PlainBook, book_kind
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.following import Following
 from marketfeed_shard.books.sequence import Outcome, follows
+from marketfeed_shard.books.shelf import Shelf
+from marketfeed_shard.books.waiting import Waiting
 from marketfeed_shard.books.watch import Watch
 from marketfeed_shard.current import Current
 from marketfeed_shard.gaps import RENUMBERED_NS, Continuity, Gap
@@ -60,19 +61,14 @@ class BookStreams:
         """`depth`: levels a side that are kept, where the exchange does not tell which fall out of it."""
         messages = [message for message in market.wire.messages if message.numbering is Numbering.CHAINED]
         self.channels = frozenset(message.channel for message in messages)
-        self._checksum = next((Checksum(message.hook.name) for message in messages if message.hook is not None), None)
+        checksum = next((Checksum(message.hook.name) for message in messages if message.hook is not None), None)
         self._keeps_changes = market.snapshot is not None
         self._table = table
-        self._engine = engine
         self._output = output
-        self._current = current
         self._continuity = continuity
         self._replay = replay
-        self._depth = depth
-        self._new_book = book_kind()
-        self._books: dict[int, Book] = {}
-        self._waiting: dict[int, Kept] = {}
-        """Changes of books that are none, until a snapshot comes over REST."""
+        self._books = Shelf(engine, checksum, depth)
+        self._waiting = Waiting(current)
         self._following = Following(table, current)
         self._watch = Watch(table)
         self._broken: set[int] = set()
@@ -93,12 +89,11 @@ class BookStreams:
         """A stream begins, as no book yet."""
         self.remove(slot)
         self._table.flags[slot] |= UNSYNCED
-        self._books[slot] = made = self._new_book(self._checksum, self._depth)
-        self._engine.keep_book(slot, made)
+        self._books.add(slot)
 
     def remove(self, slot: int) -> None:
         """Nothing of a stream is kept any more."""
-        self._waiting.pop(slot, None)
+        self._waiting.end(slot)
         self._following.forget(slot)
         self._broken.discard(slot)
         if slot in self._books:
@@ -108,7 +103,7 @@ class BookStreams:
         """These books lost their connection: the next change has to join."""
         for slot in slots:
             self._table.flags[slot] |= INTERRUPTED
-            self._waiting.pop(slot, None)
+            self._waiting.end(slot)
 
     def own(self, slot: int, connection: int) -> None:
         """Another connection leads from now on; what it brought beyond the one before has its turn."""
@@ -154,7 +149,7 @@ class BookStreams:
             table.repeated[slot] += 1
             return False
         if outcome is Outcome.PASSES:
-            outcome = self._applied(slot, row)
+            outcome = self._changed(slot, row)
         if outcome is not Outcome.PASSES:
             self.broken(told, outcome)
             return False
@@ -182,7 +177,7 @@ class BookStreams:
     def synced(self, slot: int) -> None:
         """There is a book again."""
         self._table.flags[slot] &= ~UNSYNCED
-        self._waiting.pop(slot, None)
+        self._waiting.end(slot)
         self.resyncs += slot in self._broken
         self._broken.discard(slot)
 
@@ -197,14 +192,12 @@ class BookStreams:
         seq = row.position = row.event["seq"]
         if seq is None:
             raise Malformed("a book without its number")
-        kept = self._waiting.get(slot)
-        first = next((frame for frame in kept or () if frame.position > seq), None)
-        if first is not None and first.follows > seq:
+        if not self._waiting.can_follow(slot, seq):
             return False
         self._begin(Told(slot, True, seq, UNKNOWN, received_ns, ANY_CONNECTION))
-        if self._applied(slot, row) is not Outcome.PASSES:
+        if self._changed(slot, row) is not Outcome.PASSES:
             return False
-        self._waiting.pop(slot, None)
+        kept = self._waiting.end(slot)
         self._books[slot].joining = True
         table.position[slot], table.received_ns[slot] = seq, received_ns
         self.synced(slot)
@@ -280,37 +273,20 @@ class BookStreams:
         self._books[slot].clear()
         self._table.position[slot] = UNKNOWN
         self._table.flags[slot] = self._table.flags[slot] & ~INTERRUPTED | UNSYNCED
-        self._waiting.pop(slot, None)
+        self._waiting.end(slot)
         self._broken.add(slot)
         self.gaps += 1
         self.on_broken(slot)
 
     def _wait(self, told: Told) -> None:
         """Keep a change until a snapshot comes over REST, if any may."""
-        if not self._keeps_changes:
-            return
-        kept = self._waiting.setdefault(told.slot, Kept())
-        if not self._current.is_last_of(kept):
-            kept.add(self._current.frame(told.connection, told.received_ns, told.seq, told.prev))
-            kept.trim()
+        if self._keeps_changes:
+            self._waiting.keep(told.slot, told.seq, told.prev, told.received_ns, told.connection)
 
-    def _applied(self, slot: int, row: Row) -> Outcome:
-        snapshot, bids, asks = bool(row.event["snapshot"]), row.event["bids"], row.event["asks"]
-        kept = self._books[slot]
-        if not kept.fits(snapshot, bids, asks):
-            kept = self._as_plain(slot)
-        if not kept.apply(snapshot, bids, asks):
-            return Outcome.SEQUENCE
-        return Outcome.PASSES if kept.agrees(row.extras[0] if row.extras else None) else Outcome.CHECKSUM
-
-    def _as_plain(self, slot: int) -> Book:
-        """The same book in its plain form, which holds any decimal; the compiled engine leaves it alone from now on."""
-        before, plain = self._books[slot], PlainBook(self._checksum, self._depth)
-        plain.apply(True, *before.levels())
-        plain.joining = before.joining
-        self._books[slot] = plain
-        self._engine.keep_book(slot, None)
-        return plain
+    def _changed(self, slot: int, row: Row) -> Outcome:
+        event = row.event
+        told = row.extras[0] if row.extras else None
+        return self._books.change(slot, bool(event["snapshot"]), event["bids"], event["asks"], told)
 
 
 def _after(number: int) -> int:
