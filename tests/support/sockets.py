@@ -104,7 +104,10 @@ class Bed:
         library: Library = Websockets(self.client_tls, compression=compression)
         if self.way.library == "picows":
             library = Picows(self.client_tls, timeout_s)
-        return ShardSockets(library, PlainEngine(()), heard, SystemClock(), proxy or self.proxy_url, timeout_s)
+        made = ShardSockets(library, PlainEngine(()), heard, SystemClock(), proxy or self.proxy_url, timeout_s)
+        for key in (1, 2):
+            self.stack.callback(made.close, key)
+        return made
 
     async def exchange(self, handler: Handler, **options: Any) -> str:
         """A WebSocket server until the end of the test; its address."""

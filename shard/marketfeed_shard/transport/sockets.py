@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from python_socks import ProxyError, ProxyTimeoutError
+from python_socks import ProxyError
 
 from marketfeed.clock import Clock
 from marketfeed_shard.connection.ports import Disconnect
@@ -112,7 +112,7 @@ class ShardSockets:
         except RefusedError as error:
             retry_after_s = retry_after.seconds(error.retry_after, self._clock.time_ns())
             return Disconnect(str(error), http_status=error.status, retry_after_s=retry_after_s)
-        except (TimeoutError, ProxyTimeoutError):
+        except TimeoutError:
             return Disconnect(f"no connection within {self._connect_timeout_s:g} s")
         except ProxyError as error:
             return Disconnect(f"proxy: {error}")

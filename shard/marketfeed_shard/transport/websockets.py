@@ -128,8 +128,9 @@ class _Connection(asyncio.Protocol):
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        for data in self._protocol.data_to_send():
-            self._transport.write(data)
+        data = self._protocol.data_to_send()
+        if data and not self._transport.is_closing():
+            self._transport.write(b"".join(data))
 
     def _read(self, data: bytes) -> None:
         received_ns = time.time_ns()
@@ -158,8 +159,6 @@ class _Connection(asyncio.Protocol):
         """All that a socket read brought."""
         self._socket.reader.begin(received_ns)
         for event in self._protocol.events_received():
-            if self._socket.let_go:
-                return
             if isinstance(event, Frame):  # else the answer to the handshake
                 self._frame(event, received_ns)
         self._socket.read()

@@ -104,6 +104,19 @@ async def test_a_refusal_may_tell_when_to_come_back_as_a_date(way: Bed) -> None:
     assert 95 < why.retry_after_s <= 101
 
 
+async def test_a_refusal_that_tells_no_length_ends_with_the_connection(way: Bed) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\nslow down")
+        await writer.drain()
+        writer.close()
+
+    heard = Heard()
+    way.sockets(heard).open(1, await way.server(refuse))
+    await until(lambda: heard.losses, "the loss")
+    assert heard.losses == [Disconnect("HTTP 429", http_status=429, retry_after_s=7.0)]
+
+
 async def test_a_redirect_is_not_followed(way: Bed) -> None:
     asked = []
 
@@ -334,6 +347,22 @@ async def test_a_close_frame_without_a_code_is_one_all_the_same(way: Bed) -> Non
     assert heard.losses == [Disconnect("closed by the exchange")]
 
 
+@pytest.mark.parametrize("last", [b"\x88\x02\x03\xe8", b"\x83\x00"], ids=["a close frame", "a broken frame"])
+async def test_an_exchange_that_has_ended_a_connection_need_not_cut_it_too(way: Bed, last: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(accept((await reader.readuntil(b"\r\n\r\n")).decode()) + text(b"{}") + last)
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    heard = Heard()
+    way.sockets(heard).open(1, await way.server(stay))
+    await until(lambda: heard.losses, "the loss")
+    await asyncio.wait_for(ended.wait(), 10)
+
+
 async def test_a_connection_that_is_cut_is_lost_without_a_code_after_what_it_brought(way: Bed) -> None:
     async def cut(connection: ServerConnection) -> None:
         await connection.send("{}")
@@ -371,6 +400,22 @@ async def test_a_server_that_breaks_the_protocol_is_given_up_and_named(
     assert not why.reason.endswith(": ")
     assert why.close_code is None, "the exchange said nothing about how to come back"
     assert not [r for r in caplog.records if r.name in {"asyncio", "marketfeed.shard"}]
+
+
+async def test_what_is_sent_on_a_connection_that_is_ending_goes_nowhere(way: Bed) -> None:
+    class Late(Heard):
+        def flush(self) -> None:  # the close frame was read, its end was not told
+            super().flush()
+            if not self.losses and "opened" in self.told:
+                opened.send(1, "too late")
+                opened.ping(1, b"")
+                opened.pong(1, b"")
+
+    heard = Late()
+    opened = way.sockets(heard)
+    opened.open(1, await way.exchange(writing(b"\x88\x02\x03\xe8")))
+    await until(lambda: heard.losses, "the loss")
+    assert heard.losses == [Disconnect("closed by the exchange", close_code=1000)]
 
 
 async def test_a_socket_that_is_closed_says_so_and_is_not_heard_of_again(way: Bed) -> None:
