@@ -42,6 +42,8 @@ class Socket:
     requests_s: list[float] = field(default_factory=list)
     messages: int = 0
     seen: set[int] = field(default_factory=set)
+    swallowed: set[str] = field(default_factory=set)
+    """Topics that are granted here, and never delivered."""
     closed: bool = False
     stalled: bool = False
     """It is open, and nothing comes of it any more."""
@@ -206,7 +208,7 @@ class Exchange:
         for key, socket in self.sockets.items():
             if socket.closed or socket.stalled or only not in {None, key}:
                 continue
-            for slot in wanted & {slot for name in socket.topics for slot in self._feeds[name]}:
+            for slot in wanted & {slot for name in socket.topics - socket.swallowed for slot in self._feeds[name]}:
                 socket.messages += 1
                 socket.seen.add(slot)
                 self.streams.counts[slot] += 1

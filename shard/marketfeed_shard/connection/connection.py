@@ -77,7 +77,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether its socket takes messages."""
-        return self.state in {ConnectionState.OPEN, ConnectionState.DRAINING}
+        return self.state is ConnectionState.OPEN or self.state is ConnectionState.DRAINING
 
     def connecting(self, key: int, now_s: float) -> None:
         """A socket is on its way."""
@@ -130,7 +130,7 @@ class Connection:
         """Whether the socket has to be given up: no answer to a ping, or to the attempt itself."""
         if self.state is ConnectionState.CONNECTING:
             return now_s - self.since_s >= CONNECT_TIMEOUT_S
-        return self.is_open and self._ping_s is not None and now_s - self._ping_s >= self.market.heartbeat.timeout_s
+        return self._ping_s is not None and now_s - self._ping_s >= self.market.heartbeat.timeout_s
 
     def send_due(self, now_s: float) -> float:
         """Send what is due and within the budget: pongs, a ping, requests. Returns when to come again."""
