@@ -84,22 +84,22 @@ class Message:
     """What a delta leaves out keeps its last value."""
     numbering: Numbering = Numbering.NONE
     hook: Hook | None = None
-    """What has to be seen by a function before the event goes out."""
+    """What the shard has to see to before the event goes out."""
     of_index: bool = False
     """The symbol that it names is an index (`Market.index`): it counts for every stream whose price follows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Values of a record that no event carries but a function of the shard needs, such as a book's checksum.
+    """What an exchange leaves to whoever listens: to find a candle's end, or to prove a book by its checksum.
 
-    The engine hands the named function the stream, the event's own fields and these values, in order; the function may put
-    other events before it (a candle's end before the next candle). A checksum is compared with that of the book.
+    `candle_end`: a candle is repeated, closed, when the next one begins. `digits_checksum` and `texts_checksum`: after each
+    message the book's CRC32, by that recipe, has to be the one that is told.
     """
 
     name: str
-    """Which function: `candle_end`, or a book's recipe: `digits_checksum`, `texts_checksum`."""
     paths: tuple[str, ...] = ()
+    """Where in the record the checksum is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ class BookStreams:
             return False
         self._begin(Told(slot, True, seq, UNKNOWN, received_ns, ANY_CONNECTION))
         if self._changed(slot, row) is not Outcome.PASSES:
+            self._books[slot].clear()
             return False
         kept = self._waiting.end(slot)
         self._books[slot].joining = True

@@ -39,6 +39,9 @@ class Joining:
     def waits(self, slot: int, position: int, connection: int) -> bool:
         """Whether a message is ahead of what the owner may still bring, and has to be kept."""
         table, kept = self._table, self._kept.get(slot)
+        if position == UNKNOWN:  # its owner or its id decides; there is nothing to wait for
+            table.flags[slot] &= ~JOINING
+            return False
         if connection == table.owner[slot]:
             if kept is not None and kept.frames[0].position <= position + 1:
                 self._met.append(slot)
@@ -48,8 +51,7 @@ class Joining:
         last = table.position[slot]
         if position > last + 1 and last != UNKNOWN and not table.flags[slot] & (STARTED | INTERRUPTED):
             return True
-        if position != UNKNOWN:
-            table.flags[slot] &= ~JOINING
+        table.flags[slot] &= ~JOINING
         return False
 
     def waiting(self, slot: int) -> Kept:

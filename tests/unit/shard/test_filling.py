@@ -181,3 +181,14 @@ def test_fetched_events_that_went_out_before_are_left_out(unique: Bed) -> None:
     found = rows(unique.pipeline.market, fill_of("b", "c", "d"))
     assert unique.pipeline.supply.fill(slot, found, unique.now_ns) == 2
     assert ids(unique.take()) == ["c", "d", "e"]
+
+
+def test_streams_of_ids_do_not_wait_for_their_owner_when_another_connection_joins(unique: Bed) -> None:
+    (slot,) = unique.add(("trades", "BTC-USDT"))
+    unique.pipeline.own(slot, 0)
+    unique.feed(fill_of("a"))
+    unique.pipeline.joining([slot])
+    unique.feed(fill_of("c"), connection=1)
+    unique.feed(fill_of("b", "c"))
+    assert ids(unique.take()) == ["gap", "a", "c", "b"]
+    assert unique.pipeline.table.flags[slot] == 0
