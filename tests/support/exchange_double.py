@@ -146,6 +146,10 @@ class Exchange:
         socket = self.sockets[key]
         assert not socket.closed
         socket.sent_s.append(self.now_s)
+        if text == self.market.heartbeat.payload:
+            if self.answers_pings and not socket.stalled:
+                self._due.append(lambda: self.manager.control(key, Control(ControlKind.ALIVE), self.now_s))
+            return
         request = json.loads(text)
         socket.requests.append(request)
         socket.requests_s.append(self.now_s)
@@ -185,15 +189,22 @@ class Exchange:
         self.want_topics({slot: [topic(slot)] for slot in slots}, url, channel)
 
     def want_topics(self, wanted: dict[int, Sequence[str | Topic]], url: str = URL, channel: str = "trades") -> None:
-        """Streams with these topics."""
-        wants = {}
-        for slot, topics in wanted.items():
-            all_ = [t if isinstance(t, Topic) else Topic(t, f"native-{t}") for t in topics]
-            for each in all_:
-                self._feeds[each.name].add(slot)
-                self._topics[each.name] = each
-            wants[slot] = Want(channel, tuple(Source(each, url) for each in all_))
-        self.manager.add(wants, self.now_s)
+        """Streams with these topics, all at one address."""
+        self.want_sources(
+            {
+                slot: [Source(t if isinstance(t, Topic) else Topic(t, f"native-{t}"), url) for t in topics]
+                for slot, topics in wanted.items()
+            },
+            channel,
+        )
+
+    def want_sources(self, wanted: dict[int, Sequence[Source]], channel: str = "trades") -> None:
+        """Streams with these topics, each at its address."""
+        for slot, sources in wanted.items():
+            for source in sources:
+                self._feeds[source.topic.name].add(slot)
+                self._topics[source.topic.name] = source.topic
+        self.manager.add({slot: Want(channel, tuple(sources)) for slot, sources in wanted.items()}, self.now_s)
 
     def drop(self, slots: Iterable[int]) -> None:
         """Streams are wanted no more."""

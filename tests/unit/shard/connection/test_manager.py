@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from exchange_double import Exchange, topic
+from exchange_double import MARKET, Exchange, topic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketfeed.assignment import Ban, EffectiveLimits, Share
-from marketfeed.exchanges.exchange import Control, ControlKind
+from marketfeed.exchanges.exchange import Control, ControlKind, Heartbeat, Topic
 from marketfeed.report import ConnectionState
-from marketfeed_shard.connection.ports import Disconnect, Settings
+from marketfeed_shard.connection.ports import Disconnect, Settings, Source
 
 
 def up(slots: int, **options: object) -> Exchange:
@@ -460,3 +462,70 @@ def test_a_connection_that_is_replaced_before_it_took_over_leaves_none_behind() 
     exchange.run(5.0)
     assert exchange.open_keys == [4]
     assert exchange.manager.live() == {0, 1, 2}
+
+
+TEXT_PINGS = replace(MARKET, heartbeat=Heartbeat(interval_s=20.0, timeout_s=10.0, payload="ping", answer="pong"))
+
+
+def test_pings_may_be_text_and_answers_come_as_messages() -> None:
+    exchange = up(1, market=TEXT_PINGS)
+    exchange.run(60.0, deliver=[0])
+    assert exchange.connection().round_trip_s is not None
+    assert len(exchange.sockets[1].sent_s) == 1 + 3
+    exchange.answers_pings = False
+    exchange.run(35.0, deliver=[0])
+    assert exchange.sockets[1].closed
+    assert 2 in exchange.sockets
+
+
+def test_many_connections_that_are_told_to_close_together_are_replaced_within_the_budget() -> None:
+    exchange = up(12, streams_per_connection=2, burst=Share(count=1, seconds=5.0), connects=Share(count=100, seconds=300.0))
+    exchange.run(60.0, deliver=range(12))
+    old = exchange.open_keys
+    assert len(old) == 6
+    for key in old:
+        exchange.manager.control(key, Control(ControlKind.CLOSING, reason="64008"), exchange.now_s)
+    exchange.run(60.0, deliver=range(12))
+    assert all(exchange.sockets[key].closed for key in old)
+    assert len(exchange.open_keys) == 6
+    assert not exchange.streams.interruptions
+    for first, second in zip(exchange.attempts_s, exchange.attempts_s[1:], strict=False):
+        assert second - first > 5.0
+
+
+def test_the_old_one_that_is_cut_before_the_new_one_is_there_is_an_interruption() -> None:
+    exchange = up(2)
+    exchange.run(5.0, deliver=range(2))
+    exchange.accepts = False
+    exchange.manager.control(1, Control(ControlKind.CLOSING), exchange.now_s)
+    exchange.run(5.0, deliver=range(2))
+    exchange.lose(1)
+    assert set(exchange.streams.interruptions) == {0, 1}
+    exchange.accepts = True
+    exchange.run(40.0, deliver=range(2))
+    assert exchange.manager.live() == {0, 1}
+    assert len(exchange.manager.connections) == 1
+
+
+def test_a_stream_of_two_addresses_is_live_when_both_have_it_and_counts_from_either() -> None:
+    exchange = Exchange()
+    exchange.want_sources({0: [Source(Topic("a"), "ws://a"), Source(Topic("b"), "ws://b")]}, "derivative")
+    exchange.run(5.0)
+    assert sorted(socket.url for socket in exchange.sockets.values()) == ["ws://a", "ws://b"]
+    assert exchange.manager.live() == {0}
+    assert exchange.streams.owners == {0: -1}
+    exchange.lose(1)
+    assert exchange.manager.live() == set()
+    assert exchange.streams.interruptions == {0: 1}
+
+
+def test_a_book_begins_anew_on_its_leading_connection_alone() -> None:
+    exchange = up(4, streams_per_connection=2, legs=2)
+    exchange.run(5.0, deliver=range(4))
+    assert exchange.manager.renew([0, 1, 2], exchange.now_s) == {0, 1, 2}
+    exchange.run(2.0, deliver=range(4))
+    renewed = {key: [r["op"] for r in socket.requests] for key, socket in exchange.sockets.items()}
+    assert sorted(map(len, renewed.values())) == [1, 1, 3, 3]
+    assert not exchange.streams.interruptions, "who asks for it knows"
+    assert exchange.manager.renew([0], exchange.now_s) == {0}
+    assert exchange.manager.renew([0], exchange.now_s) == set(), "it is asked for already"
