@@ -36,11 +36,16 @@ class Floor:
         self.sessions: dict[str, Session] = {}
         self.sent: list[Message] = []
         """With envelopes, in order."""
-        self.normalizer = Normalizer(self.product, Names({each.native: each.symbol for each in listings}), merge=True)
+        self.normalizer = Normalizer(
+            self.product, Names({each.native: each.symbol for each in listings}), merge=True, followers=self._followers
+        )
 
     @property
     def now_ms(self) -> int:
         return START_MS + round(self.now_s * 1000)
+
+    def _followers(self, index: str) -> list[str]:
+        return [each.symbol for each in self.market.listings if self.product.index(each.native) == index]
 
     def topics(self, channels: Iterable[str], depth: int | None = None) -> list[Topic]:
         """What the product subscribes to for these channels of all symbols, each once."""
