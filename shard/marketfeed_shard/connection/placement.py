@@ -6,49 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from marketfeed.exchanges.exchange import Limits, Topic
+from marketfeed.exchanges.exchange import Topic
+from marketfeed.load import Load, Room, load_of
 from marketfeed_shard.connection.connection import Connection
-
-
-@dataclass(slots=True)
-class Load:
-    """What a connection holds of what an exchange limits."""
-
-    topics: int = 0
-    characters: int = 0
-    deep: int = 0
-
-    def add(self, topics: Iterable[Topic]) -> None:
-        """So many more."""
-        for topic in topics:
-            self.topics += 1
-            self.characters += len(topic.name)
-            self.deep += topic.deep
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What one connection may hold."""
-
-    topics: int
-    characters: float = float("inf")
-    deep: float = float("inf")
-
-    @classmethod
-    def of(cls, limits: Limits, topics: int) -> Capacity:
-        """Of a market; `topics`: the number that the assignment says."""
-        infinite = float("inf")
-        return cls(
-            topics,
-            infinite if limits.topic_bytes is None else limits.topic_bytes.default,
-            infinite if limits.deep_books is None else limits.deep_books.default,
-        )
-
-    def holds(self, load: Load, more: Iterable[Topic] = ()) -> bool:
-        """Whether that much fits, and these topics beside it."""
-        sum_ = Load(load.topics, load.characters, load.deep)
-        sum_.add(more)
-        return sum_.topics <= self.topics and sum_.characters <= self.characters and sum_.deep <= self.deep
 
 
 @dataclass(slots=True, eq=False)
@@ -61,8 +21,9 @@ class _Place:
 class Placement:
     """Places for streams on connections that take some, for one round of placing: what is placed counts from then on."""
 
-    def __init__(self, connections: Iterable[Connection], capacity: Capacity) -> None:
-        self._capacity = capacity
+    def __init__(self, connections: Iterable[Connection], room: Room) -> None:
+        """`room`: of one connection."""
+        self._room = room
         self._places: dict[tuple[str, int], list[_Place]] = defaultdict(list)
         self._with: dict[tuple[str, int, str], _Place] = {}
         for connection in connections:
@@ -81,16 +42,20 @@ class Placement:
         with_some = [place for topic in topics if (place := self._with.get((url, leg, topic.name))) is not None]
         for place in dict.fromkeys((*with_some, *self._places[url, leg])):
             more = [topic for topic in topics if topic.name not in place.names]
-            if not more or self._capacity.holds(place.load, more):
+            if not more or self._room.connections(_sum(place.load, more)) <= 1:
                 self._put(place, more)
                 return place.connection
         return None
 
-    def _put(self, place: _Place, topics: Iterable[Topic]) -> None:
+    def _put(self, place: _Place, topics: Sequence[Topic]) -> None:
         url, leg = place.connection.url, place.connection.leg
         for topic in topics:
             place.names.add(topic.name)
             self._with.setdefault((url, leg, topic.name), place)
-        place.load.add(topics)
-        if place.load.topics >= self._capacity.topics and place in self._places[url, leg]:
+        place.load = _sum(place.load, topics)
+        if place.load.topics >= self._room.topics and place in self._places[url, leg]:
             self._places[url, leg].remove(place)
+
+
+def _sum(load: Load, topics: Iterable[Topic]) -> Load:
+    return sum(map(load_of, topics), load)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Market
+from marketfeed.load import Room
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.budget import Window, of_rate
 from marketfeed_shard.connection.connection import Connection
-from marketfeed_shard.connection.placement import Capacity, Placement
+from marketfeed_shard.connection.placement import Placement
 from marketfeed_shard.connection.ports import Settings, Sockets, Streams, Want
 from marketfeed_shard.connection.subscriptions import Subscriptions
 
@@ -54,9 +55,9 @@ class Pool:
             connection.window.resize(*of_rate(settings.limits.messages_per_second))
 
     @property
-    def capacity(self) -> Capacity:
+    def room(self) -> Room:
         """What one connection may hold."""
-        return Capacity.of(self._market.limits, self._settings.limits.streams_per_connection)
+        return Room.of(self._market.limits, self._settings.limits.streams_per_connection)
 
     # ---- connections -------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,7 @@ class Pool:
 
     def placement(self, connections: Iterable[Connection]) -> Placement:
         """Room on those of these that take streams."""
-        return Placement((c for c in connections if c.state is not ConnectionState.DRAINING), self.capacity)
+        return Placement((c for c in connections if c.state is not ConnectionState.DRAINING), self.room)
 
     def put(self, slot: int, connection: Connection, now_s: float) -> None:
         """A stream is to be had from a connection, too."""
