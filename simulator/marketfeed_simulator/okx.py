@@ -175,7 +175,7 @@ class Okx(Exchange):
         if not isinstance(what, str):
             return None
         channel, native = arg["channel"], what
-        if channel == "index-tickers":
+        if channel.startswith("index-") and self.market != "spot":
             native = f"{what}-SWAP"
         elif channel == "liquidation-orders":
             native = body["data"][0]["instId"]

@@ -30,9 +30,11 @@ _PAGE: Final = 100
 
 
 class _InvalidError(Exception):
-    def __init__(self, code: str, reason: str) -> None:
+    """Their HTTP statuses stand beside the codes (docs-v5 error-codes, 2026-07)."""
+
+    def __init__(self, code: str, reason: str, status: int = 400) -> None:
         super().__init__(reason)
-        self.code, self.reason = code, reason
+        self.code, self.reason, self.status = code, reason, status
 
 
 def call(path: str, query: Mapping[str, str], source: Source, market: str, now_ms: int) -> HttpReply | None:
@@ -55,7 +57,7 @@ def call(path: str, query: Mapping[str, str], source: Source, market: str, now_m
             case "/api/v5/public/time":
                 return _reply([{"ts": str(now_ms)}])
     except _InvalidError as invalid:
-        return HttpReply(400, json.dumps({"code": invalid.code, "data": [], "msg": invalid.reason}))
+        return HttpReply(invalid.status, json.dumps({"code": invalid.code, "data": [], "msg": invalid.reason}))
     return None
 
 
@@ -82,7 +84,7 @@ def _type(query: Mapping[str, str], market: str) -> str:
 def _place(query: Mapping[str, str], source: Source) -> int:
     at = source.place(_name(query))
     if at is None:
-        raise _InvalidError("51001", "Instrument ID doesn't exist.")
+        raise _InvalidError("51001", "Instrument ID doesn't exist.", 200)
     return at
 
 
@@ -129,7 +131,7 @@ def _instrument(listing: Listing) -> dict[str, str]:
 def _book(query: Mapping[str, str], source: Source, now_ms: int) -> dict[str, Any]:
     levels = source.book(_name(query), min(_integer(query, "sz", 1), _BOOK))
     if levels is None:
-        raise _InvalidError("51001", "Instrument ID doesn't exist.")
+        raise _InvalidError("51001", "Instrument ID doesn't exist.", 200)
     return {"asks": rows(levels.asks), "bids": rows(levels.bids), "ts": str(now_ms), "seqId": levels.update_id}
 
 
