@@ -190,15 +190,15 @@ class Manager(Overview):
     def _check(self, now_s: float) -> None:
         """The watchdog's look, and what follows from it."""
         self._watchdog.look(now_s)
-        for connection in self._pool:
-            if connection.state is ConnectionState.OPEN:
-                self._judge(connection, now_s)
+        opened = [connection for connection in self._pool if connection.state is ConnectionState.OPEN]
+        self._renewing.silent([connection for connection in opened if self._judge(connection, now_s)], now_s)
         self._replacing.check(self._pool, now_s)
         plan = self._compacting.plan(self._pool, now_s)
         if plan is not None:
             self._replacing.move(*plan, now_s)
 
-    def _judge(self, connection: Connection, now_s: float) -> None:
+    def _judge(self, connection: Connection, now_s: float) -> bool:
+        """Whether an open connection stays as it is."""
         verdict = self._watchdog.judge(connection, self._sockets.messages(connection.key), now_s)
         if verdict is Verdict.USELESS:
             self._give_up(connection, "no data and no acknowledgement", now_s)
@@ -208,7 +208,8 @@ class Manager(Overview):
         elif verdict is Verdict.EXPIRED and len(self._replacing) <= len(self._pool) // ROTATED_AT_ONCE:
             self._replacing.begin(connection, now_s)
         else:
-            self._renewing.silent(connection, now_s)
+            return True
+        return False
 
     def _give_up(self, connection: Connection, reason: str, now_s: float) -> None:
         key = connection.key

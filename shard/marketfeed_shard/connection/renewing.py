@@ -25,17 +25,12 @@ class Renewing:
         self._leading = leading
         self._streams = streams
 
-    def silent(self, connection: Connection, now_s: float) -> None:
-        """All silent streams of a connection together: here, or, where that did not help, on another one that has room."""
-        silent = self._watchdog.silent(connection, now_s)
-        if not silent:
-            return
-        stubborn = [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE]
-        moved = self._moved(connection, stubborn, now_s) if stubborn else set()
-        here = [slot for slot in silent if slot not in moved]
-        interrupted = connection.subscriptions.renew(here, Urgency.CARE, now_s)
-        self._leading.left(connection, interrupted, now_s)
-        self._watchdog.renewed(silent, now_s)
+    def silent(self, connections: Iterable[Connection], now_s: float) -> None:
+        """All silent streams of each connection together; those of two legs on both: either may have lost them."""
+        silent = {connection: found for connection in connections if (found := self._watchdog.silent(connection, now_s))}
+        for connection, slots in silent.items():
+            self._again(connection, slots, now_s)
+        self._watchdog.renewed({slot for slots in silent.values() for slot in slots}, now_s)
 
     def books(self, slots: Iterable[int], now_s: float) -> set[int]:
         """Streams that begin anew with a snapshot on their leading connections. Returns those that are asked for again now."""
@@ -49,6 +44,14 @@ class Renewing:
         return renewed
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _again(self, connection: Connection, silent: list[int], now_s: float) -> None:
+        """Here, or, where that did not help, on another connection that has room."""
+        stubborn = [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE]
+        moved = self._moved(connection, stubborn, now_s) if stubborn else set()
+        here = [slot for slot in silent if slot not in moved]
+        interrupted = connection.subscriptions.renew(here, Urgency.CARE, now_s)
+        self._leading.left(connection, interrupted, now_s)
 
     def _moved(self, connection: Connection, slots: list[int], now_s: float) -> set[int]:
         """Those of these that another open connection takes. The last one stays: no connection is closed for it."""

@@ -125,3 +125,12 @@ def test_a_hundred_cuts_of_single_connections_announce_nothing() -> None:
         exchange.run(30.0, deliver=range(20))
     assert not exchange.streams.interruptions
     assert exchange.manager.live() == set(range(20))
+
+
+def test_a_stream_that_is_silent_on_both_legs_is_asked_for_again_on_both_and_announced() -> None:
+    exchange = two_legs(2)
+    exchange.run(100.0, deliver=range(2))
+    exchange.run(80.0, deliver=[0])
+    requests = [[request["op"] for request in socket.requests] for socket in exchange.sockets.values()]
+    assert requests == [["subscribe", "unsubscribe", "subscribe"]] * 2
+    assert exchange.streams.interruptions == {1: 1}, "while one leg asks again, the other one has not got it yet"

@@ -529,3 +529,17 @@ def test_a_book_begins_anew_on_its_leading_connection_alone() -> None:
     assert not exchange.streams.interruptions, "who asks for it knows"
     assert exchange.manager.renew([0], exchange.now_s) == {0}
     assert exchange.manager.renew([0], exchange.now_s) == set(), "it is asked for already"
+
+
+def test_a_stream_that_comes_back_to_a_socket_is_not_proven_by_what_it_delivered_there_before() -> None:
+    exchange = up(2)
+    exchange.run(5.0, deliver=range(2))
+    exchange.drop([0])
+    exchange.run(2.0, deliver=[1])
+    exchange.acknowledges = False
+    exchange.want([0])
+    exchange.run(5.0, deliver=[1])
+    assert exchange.manager.subscribed() == {1}
+    exchange.acknowledges = True
+    exchange.run(20.0, deliver=[1])
+    assert exchange.manager.subscribed() == {0, 1}
