@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from marketfeed_simulator import binance, binance_futures, bybit, okx
+from marketfeed_simulator import binance, binance_futures, bybit, kraken, okx
 from marketfeed_simulator.exchange import Exchange
 
 EXCHANGES: dict[tuple[str, str], Exchange] = {
-    (made.name, made.market): made for made in (binance.SPOT, *binance_futures.MARKETS, *bybit.MARKETS, *okx.MARKETS)
+    (made.name, made.market): made
+    for made in (binance.SPOT, *binance_futures.MARKETS, *bybit.MARKETS, *okx.MARKETS, kraken.SPOT)
 }
 
 

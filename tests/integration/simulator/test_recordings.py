@@ -26,15 +26,18 @@ CAPTURES = captures("binance", "spot")
 def test_recorded_messages_are_replayed_to_the_letter(recordings: Path, place: tuple[str, str]) -> None:
     exchange, market = simulated.exchange(*place), catalogue.market(*place)
     session = Session(combined=True)
-    paths = captures(*place)
-    assert paths
-    for path in paths:
-        found = Recording(path, exchange, market)
+    counts = []
+    for path in captures(*place):
         recorded = {line.decode() for line in lines(path)}
+        data = [line for line in lines(path) if exchange.recorded(line.decode()) is not None]
+        counts.append(len(data))
+        if not data:  # a list of instruments
+            continue
+        found = Recording(path, exchange, market)
+        assert found.count == len(data)
         for message, _ in found.messages():
             assert recorded & {message.payload, exchange.envelope(session, message.topics[0], message.payload)}
-        data = [line for line in lines(path) if exchange.recorded(line.decode()) is not None]
-        assert found.count == len(data)
+    assert sum(counts) > 0
 
 
 @pytest.mark.parametrize("speed", ["full", "original"])
