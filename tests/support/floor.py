@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from marketfeed.exchanges import catalogue as product
 from marketfeed.exchanges.exchange import Call, Control, Topic
-from marketfeed.normalizer import Data, Normalizer
+from marketfeed.normalizer import Data, Normalizer, Row
 from marketfeed.symbols import Names
 from marketfeed_simulator import catalogue
 from marketfeed_simulator.generator import Generator, Message
@@ -112,13 +112,17 @@ class Floor:
             session = next(each for each in self.sessions.values() if topic in each.topics)
             self.sent.append(Message(topic, self.exchange.envelope(session, topic, payload)))
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """All that was sent, as the product understands it; the test fails where it understands something not as data."""
         for _, text in self.sent:
             found = self.normalizer.decode(text.encode())
             assert isinstance(found, Data), text
-            for row in found.rows:
-                yield row.event | {"position": row.position}
+            yield from found.rows
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The same with their numbers."""
+        for row in self.rows():
+            yield row.event | {"position": row.position}
 
     def call(self, call: Call) -> Any:
         """The decoded body of a REST call of the product's; the test fails where it is refused or weighs something else."""

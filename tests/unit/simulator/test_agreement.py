@@ -12,6 +12,10 @@ from floor import Floor
 
 from marketfeed.exchanges.exchange import ControlKind, Hole
 from marketfeed.exchanges.message import Numbering
+from marketfeed_shard.books.book import PlainBook, book_kind
+from marketfeed_shard.books.checksums import Checksum
+from marketfeed_shard.books.sequence import Outcome, follows
+from marketfeed_shard.streams import UNKNOWN
 from marketfeed_simulator import catalogue
 
 SYMBOLS = {
@@ -144,6 +148,32 @@ def test_books_are_equal_level_by_level(floor: Floor, wanted: int | None) -> Non
         truth = floor.truth.book(symbol, levels=depth or 5_000)
         assert {Decimal(p): Decimal(s) for p, s in bids.items()} == {Decimal(p): Decimal(s) for p, s in truth["bids"]}
         assert {Decimal(p): Decimal(s) for p, s in asks.items()} == {Decimal(p): Decimal(s) for p, s in truth["asks"]}
+
+
+@pytest.mark.parametrize("kind", [PlainBook, book_kind()])
+def test_books_hold_as_the_product_keeps_them(floor: Floor, kind: type[PlainBook]) -> None:
+    """Each change follows on the one before, and each checksum is that of the book."""
+    if floor.product.snapshot is not None and floor.product.snapshot.after_s is None:
+        pytest.skip("books begin with REST")
+    declared = next(m for m in floor.product.wire.messages if m.channel == "book")
+    check = None if declared.hook is None else Checksum(declared.hook.name)
+    depth = floor.product.depth(None)
+    subscribe(floor, ["book"])
+    floor.run(30.0, 600, ticks=600)
+    books = {symbol: kind(check, depth if floor.product.cuts_books else None) for symbol in symbols(floor)}
+    last = dict.fromkeys(books, UNKNOWN)
+    for row in floor.rows():
+        event, book = row.event, books[row.symbol]
+        seq, prev = (UNKNOWN if event[name] is None else event[name] for name in ("seq", "prev_seq"))
+        if not event["snapshot"]:
+            assert follows(last[row.symbol], book.joining, seq, prev) is Outcome.PASSES
+        last[row.symbol] = seq
+        assert book.apply(event["snapshot"], event["bids"], event["asks"])
+        assert check is None or book.agrees(row.extras[0])
+        assert not book.is_crossed
+    for symbol, book in books.items():
+        truth = floor.truth.book(symbol, levels=depth or 5_000)
+        assert book.levels() == tuple([list(level) for level in truth[side]] for side in ("bids", "asks"))
 
 
 def test_bbo_is_the_top_of_the_book(floor: Floor) -> None:

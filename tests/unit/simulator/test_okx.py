@@ -195,6 +195,25 @@ def test_book_without_a_change_is_told_every_minute_with_the_number_that_it_has(
     assert [(row["prevSeqId"], row["seqId"], row["bids"], row["asks"]) for row in rows] == [(seq, seq, [], [])] * 2
 
 
+def test_book_whose_snapshot_did_not_come_can_begin_over_rest(floor: Floor) -> None:
+    """The first update that ends after the REST book may begin before it: it has all that changed in between."""
+    tell(floor, channels("books"))
+    floor.run(0.95, 40, ticks=19)
+    floor.market.skip(3, floor.now_ms)
+    (book,) = rows(floor, f"market/books?instId={SWAP}&sz=400")
+    sides = {side: {level[0]: level[1] for level in book[side]} for side in ("bids", "asks")}
+    floor.run(1.0, 40, ticks=20)
+    updates = [row for row in (message["data"][0] for message in sent(floor)) if row["seqId"] > book["seqId"]]
+    assert updates[0]["prevSeqId"] < book["seqId"]
+    for row in updates:
+        for side, levels in sides.items():
+            for price, size, *_ in row[side]:
+                levels[price] = size
+    truth = floor.truth.book(SWAP)
+    for side, levels in sides.items():
+        assert {price: size for price, size in levels.items() if size != "0"} == dict(truth[side])
+
+
 def test_after_maintenance_numbers_begin_anew_and_the_chain_holds(floor: Floor) -> None:
     (first, _) = tell(floor, channels("books", "bbo-tbt"))
     floor.generator.reset()
