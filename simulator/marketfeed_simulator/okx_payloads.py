@@ -66,9 +66,14 @@ def book_update(feed: Feed, symbol: Symbol, step: int, timer: Timer, now_ms: int
 
 def top(feed: Feed, symbol: Symbol, step: int, seq: int, now_ms: int) -> str:
     """`bbo-tbt` and `books5`: the best levels, all of them each time."""
-    levels = symbol.book(step, feed.depth)
+    levels = _best(symbol, step) if feed.depth == 1 else symbol.book(step, feed.depth)
     named = "" if feed.depth == 1 else f'"instId":"{symbol.native}",'
     return message(feed.kind, symbol.native, f'{{{_sides(levels)},{named}"ts":"{now_ms}","seqId":{seq}}}')
+
+
+def _best(symbol: Symbol, step: int) -> Levels:
+    bid, bid_size, ask, ask_size = symbol.best(step)
+    return Levels(symbol.update_id(step), [(bid, bid_size)], [(ask, ask_size)])
 
 
 def number(timer: Timer, symbol: Symbol, step: int) -> int:
