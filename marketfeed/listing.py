@@ -65,7 +65,7 @@ async def _pages(market: Market, rest: str, first: Call, get: Get) -> AsyncItera
         if call is None:
             return
         url = rest + call.path
-        body = _decoded(url, await get(url))
+        body = _decoded(market, url, await get(url))
         yield url, body
         try:
             call = market.instruments.next_page(call, body)
@@ -80,17 +80,20 @@ async def _volumes(market: Market, rest: str, get: Get) -> dict[str, Decimal]:
     for call in market.instruments.volumes_calls:
         url = rest + call.path
         try:
-            found |= market.instruments.volumes(_decoded(url, await get(url)))
+            found |= market.instruments.volumes(_decoded(market, url, await get(url)))
         except (InstrumentsError, *MALFORMED):
             return {}
     return found
 
 
-def _decoded(url: str, body: bytes) -> Any:
+def _decoded(market: Market, url: str, content: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        body = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise InstrumentsError(f"{url}: answered no JSON: {error}") from None
+    if (fault := market.fault(body)) is not None:
+        raise InstrumentsError(f"{url}: {fault.reason}")
+    return body
 
 
 def _parsed(market: Market, url: str, body: Any) -> list[Instrument]:

@@ -131,6 +131,26 @@ class Closing:
     reason: str = ""
 
 
+class FaultKind(StrEnum):
+    """What an answer over REST that brings nothing tells about asking again."""
+
+    PACED = "paced"
+    """We asked too often: the same call will do later."""
+    REFUSED = "refused"
+    """The exchange refuses the call itself, and would again."""
+    FAILED = "failed"
+    """The exchange could not answer now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with an answer over REST, by its body: some exchanges send their errors with HTTP 200."""
+
+    kind: FaultKind
+    reason: str
+    """In the exchange's own words, with its code."""
+
+
 def http_refusal(status: int, retry_after_s: float | None) -> Closing:
     """What a refused handshake or REST call tells by its HTTP status; the same on all exchanges at hand."""
     if status == 418:
@@ -203,7 +223,7 @@ class TradeHistory:
     call: Callable[[str, Hole], Call]
     """(native symbol, what is missing) → the call for the first page of it; for the next one the hole is what is left."""
     message: Message
-    """Its body, declared; it has no topic."""
+    """Its body, declared; it has no topic. Its numbering is what proves that nothing is missing between two rows."""
     rows: int
     """In one answer at most: a shorter one is the last."""
     newest_first: bool = False
@@ -271,6 +291,8 @@ class Market:
     instruments: InstrumentList
     envelope: Callable[[Any], Any] = lambda body: body
     """A decoded message without a topic of its own (a raw stream) → one with it, or the message unchanged."""
+    fault: Callable[[Any], Fault | None] = lambda body: None
+    """A decoded answer over REST, whatever it is → what it says is wrong; null: nothing."""
     refusal: Callable[[int, float | None], Closing] = http_refusal
     """(HTTP status, seconds of its Retry-After) → how to come back."""
     index: Callable[[str], str | None] = lambda native: None

@@ -158,6 +158,7 @@ SPOT = Market(
     native=kraken_rest.native,
     symbol=kraken_rest.symbol,
     instruments=kraken_rest.INSTRUMENTS,
+    fault=kraken_rest.fault,
     refusal=_refusal,
     depths=_DEPTHS,
     default_depth=_DEFAULT_DEPTH,

@@ -6,13 +6,13 @@ Sources: docs.kraken.com as of 2026-11 (get-tradable-asset-pairs, get-ticker-inf
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from marketfeed.exchanges.exchange import Call, Hole, InstrumentList, TradeHistory
-from marketfeed.exchanges.message import OneOf, message
+from marketfeed.exchanges.exchange import Call, Fault, FaultKind, Hole, InstrumentList, TradeHistory
+from marketfeed.exchanges.message import Numbering, OneOf, message
 from marketfeed.symbols import Instrument, is_symbol
 
 _RENAMED = {"XBT": "BTC", "XDG": "DOGE"}
@@ -33,12 +33,35 @@ def native(name: str) -> str:
     return name.replace("-", "/")
 
 
+# ---- errors --------------------------------------------------------------------------------------------------------------
+
+_PACED = ("EGeneral:Too many requests", "EGeneral:Temporary lockout", "EAPI:Rate limit exceeded", "EService:Throttled")
+_FAILED = ("EService:", "EGeneral:Internal error")
+"""Unavailable, busy, in maintenance: of all that is left of these."""
+# guides/general/errors, 2026-11.
+
+
+def fault(body: Any) -> Fault | None:
+    """Errors come with HTTP 200; those that begin with W are warnings, and the answer is one all the same."""
+    told = body.get("error") if isinstance(body, Mapping) else None
+    errors = [str(each) for each in told if not str(each).startswith("W")] if isinstance(told, list) else []
+    if not errors:
+        return None
+    return Fault(_kind(errors), ", ".join(errors))
+
+
+def _kind(errors: Sequence[str]) -> FaultKind:
+    if any(error.startswith(_PACED) for error in errors):
+        return FaultKind.PACED
+    return FaultKind.FAILED if any(error.startswith(_FAILED) for error in errors) else FaultKind.REFUSED
+
+
 # ---- instruments ---------------------------------------------------------------------------------------------------------
 
 
 def _result(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    if body["error"]:
-        raise ValueError(f"refused: {', '.join(map(str, body['error']))}")
+    if (refused := fault(body)) is not None:
+        raise ValueError(f"refused: {refused.reason}")
     result: Mapping[str, Any] = body["result"]
     return result
 
@@ -110,6 +133,7 @@ def _history(native_symbol: str, hole: Hole) -> Call:
 
 HISTORY = TradeHistory(
     call=_history,
-    message=message("trades", at="result/*", id="6", price="0", size="1", ts="2", side=OneOf("3", {"b": "buy", "s": "sell"})),
+    message=message("trades", at="result/*", numbering=Numbering.CONSECUTIVE,
+                    id="6", price="0", size="1", ts="2", side=OneOf("3", {"b": "buy", "s": "sell"})),
     rows=_HISTORY_ROWS,
-)
+)  # fmt: skip

@@ -131,7 +131,7 @@ def _error(code: str, reason: str, request: int | None) -> Control:
     return Control(ControlKind.REJECTED, request, told, topics=(f"{found[1]}:{found[2]}",) if found else ())
 
 
-_PACED = {"60014", "50011", "50061"}
+_PACED = {"60014", *okx_rest.PACED}
 """Requests too frequent; the REST codes for the same stand beside it in the list of error-codes."""
 
 
@@ -213,6 +213,7 @@ def _market(name: str) -> Market:
         index=(lambda native: None) if spot else okx_rest.index,
         depths=(_DEPTH,),
         default_depth=_DEPTH,
+        fault=okx_rest.fault,
         snapshot=okx_rest.SNAPSHOT,
         history=okx_rest.HISTORY,
         compression=True,  # okx.com/learn, "complete guide to OKEx API v5 upgrade"

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from marketfeed.exchanges.exchange import BookSnapshot, Call, Hole, InstrumentList, TradeHistory
-from marketfeed.exchanges.message import Levels, OneOf, message
+from marketfeed.exchanges.exchange import BookSnapshot, Call, Fault, FaultKind, Hole, InstrumentList, TradeHistory
+from marketfeed.exchanges.message import Levels, Numbering, OneOf, message
 from marketfeed.symbols import Instrument, is_symbol
 
 _TYPES = {"spot": ("SPOT",), "linear": ("SWAP", "FUTURES"), "inverse": ("SWAP", "FUTURES")}
@@ -20,6 +20,25 @@ _MARGINED = "_UM"
 """`BTC-USD_UM-SWAP` is margined in dollars, and so linear; `BTC-USD-SWAP` is inverse."""
 _form = re.compile(r"([^-_]+)-([^-_]+)(_UM)?(-SWAP|-[0-9]{6})?").fullmatch
 _MS_NS = 1_000_000
+
+# ---- errors --------------------------------------------------------------------------------------------------------------
+
+PACED = frozenset({"50011", "50061"})
+"""Too many requests; too many of an account."""
+_FAILED = frozenset({"50001", "50004", "50013", "50026"})
+"""Temporarily unavailable, time-out, busy, system error."""
+# docs-v5 error-codes, 2026-07.
+
+
+def fault(body: Any) -> Fault | None:
+    """`code` is "0" where all is well; some errors come with HTTP 200, and then with an empty `data`."""
+    code = body.get("code") if isinstance(body, Mapping) else None
+    if code is None or str(code) == "0":
+        return None
+    told = str(code)
+    kind = FaultKind.PACED if told in PACED else FaultKind.FAILED if told in _FAILED else FaultKind.REFUSED
+    return Fault(kind, f"{told}: {body.get('msg', '')}")
+
 
 # ---- symbols -------------------------------------------------------------------------------------------------------------
 
@@ -70,8 +89,8 @@ def instruments(market: str) -> InstrumentList:
 
 
 def _rows(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if body["code"] != "0":
-        raise ValueError(f"refused with code {body['code']}: {body.get('msg', '')}")
+    if (refused := fault(body)) is not None:
+        raise ValueError(f"refused: {refused.reason}")
     rows: list[Mapping[str, Any]] = body["data"]
     return rows
 
@@ -132,9 +151,10 @@ SNAPSHOT = BookSnapshot(
 )
 """Stands in where the socket's own snapshot does not come: OKX announced in 2026-02 that it may end."""
 
+# Ids of fills rise by one for each instrument: `tradeId` − `count` is the one before (75 of 75 recorded pairs).
 HISTORY = TradeHistory(
     call=_history,
-    message=message("trades", at="data", ts="ts", id="tradeId", price="px", size="sz",
+    message=message("trades", at="data", numbering=Numbering.CONSECUTIVE, ts="ts", id="tradeId", price="px", size="sz",
                     side=OneOf("side", {"buy": "buy", "sell": "sell"})),
     rows=_HISTORY_ROWS,
     newest_first=True,

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from urllib.parse import quote
 
-from marketfeed.exchanges.binance import frames, lists, wire
+from marketfeed.exchanges.binance import faults, frames, lists, wire
 from marketfeed.exchanges.exchange import (
     BookSnapshot,
     Call,
@@ -146,6 +146,7 @@ LINEAR = Market(
         volumes=lists.quote_volumes,
     ),
     envelope=frames.envelope,
+    fault=faults.fault,
     snapshot=BookSnapshot(partial(_snapshot, "/fapi/v1"), wire.SNAPSHOT),
     history=TradeHistory(partial(_history, "/fapi/v1"), wire.FUTURES_HISTORY, rows=_ROWS),
     polls=_polls("/fapi/v1"),
@@ -174,6 +175,7 @@ INVERSE = Market(
         volumes=lists.inverse_volumes,
     ),
     envelope=frames.envelope,
+    fault=faults.fault,
     snapshot=BookSnapshot(partial(_snapshot, "/dapi/v1"), wire.SNAPSHOT),
     history=TradeHistory(partial(_history, "/dapi/v1"), wire.FUTURES_HISTORY, rows=_ROWS),
     polls=_polls("/dapi/v1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from marketfeed.exchanges.binance import frames, lists, wire
+from marketfeed.exchanges.binance import faults, frames, lists, wire
 from marketfeed.exchanges.exchange import (
     BookSnapshot,
     Call,
@@ -95,6 +95,7 @@ SPOT = Market(
         volumes=lists.quote_volumes,
     ),
     envelope=frames.envelope,
+    fault=faults.fault,
     snapshot=BookSnapshot(_snapshot, wire.SNAPSHOT),
     history=TradeHistory(_history, wire.SPOT_HISTORY, rows=_ROWS),
 )

@@ -60,6 +60,7 @@ SPOT = Market(
     native=symbols.spot_native,
     symbol=symbols.spot_symbol,
     instruments=rest.instruments("spot"),
+    fault=rest.fault,
     refusal=frames.refusal,
     depths=wire.DEPTHS,
     default_depth=200,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from marketfeed.exchanges.exchange import Call, Hole, InstrumentList
+from marketfeed.exchanges.exchange import Call, Fault, FaultKind, Hole, InstrumentList
 from marketfeed.symbols import Instrument
 
 SPOT_ROWS = 60
@@ -21,6 +21,21 @@ _LIST = "/v5/market/instruments-info"
 _STATUSES = ("Trading", "PreLaunch", "Delivering")
 """Without a status only those that trade are listed; `Closed` are all that ever were (market/instrument.mdx, 2026-07-24)."""
 _CURSOR = "&cursor="
+
+
+_PACED = frozenset({10006, 10009, 10018, 10429})
+"""Too many visits; address banned; too many of this address; of the whole system (error.mdx, 2026-07-24)."""
+_FAILED = frozenset({10000, 10016})
+"""Server time-out; server error (error.mdx, 2026-07-24)."""
+
+
+def fault(body: Any) -> Fault | None:
+    """`retCode` is 0 where all is well; errors come with HTTP 200."""
+    code = body.get("retCode") if isinstance(body, Mapping) else None
+    if not isinstance(code, int) or code == 0:
+        return None
+    kind = FaultKind.PACED if code in _PACED else FaultKind.FAILED if code in _FAILED else FaultKind.REFUSED
+    return Fault(kind, f"{code}: {body.get('retMsg', '')}")
 
 
 def history(category: str, rows: int) -> Callable[[str, Hole], Call]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
-from marketfeed.exchanges.exchange import Call, Market
+from marketfeed.exchanges.exchange import Call, Fault, FaultKind, Market
+from marketfeed.faults import fault, words
 from marketfeed_shard.recovery.budget import Weights
+from marketfeed_shard.recovery.pause import Pause
 from marketfeed_shard.recovery.ports import Answer, Rest
 
 log = logging.getLogger("marketfeed.shard")
@@ -19,8 +21,6 @@ MOST_IN_FLIGHT = 8
 """Calls at the same time."""
 TIMEOUT_S = 10.0
 """A call without an answer for so long is given up."""
-SHOWN_CHARACTERS = 120
-"""Of the body of a refusal."""
 _TRANSIENT = frozenset({408, 425})
 """Client errors by their number that say nothing against the call itself; refusals for pace come with a ban."""
 
@@ -80,11 +80,12 @@ class Calls:
         self._bans = bans
         self._spending = spending
         self._weights: Weights | None = None
+        self._pause = Pause(market.limits.rest.seconds)
         self._waiting: dict[int, _Wish] = {}
         self._sent: dict[int, tuple[float, _Wish]] = {}
         self._last_number = 0
         self.outcomes: Counter[tuple[Purpose, str]] = Counter()
-        """Calls that are over: by purpose, and `ok`, `failed` or the HTTP status of a refusal."""
+        """Calls that are over: by purpose, and `ok`, `failed`, `paced`, `refused`, or the HTTP status of a refusal."""
 
     def allow(self, weights: Weights | None) -> None:
         """What may be spent from now on; null: nothing."""
@@ -108,7 +109,7 @@ class Calls:
 
     def promises(self, purpose: Purpose, weight: int, within_s: float, now_s: float) -> bool:
         """Whether a call would go out that soon, after those that wait and are as urgent."""
-        if self._weights is None or self._bans.banned_for_s(now_s) > within_s:
+        if self._weights is None or self._held_s(now_s) > within_s:
             return False
         ahead = sum(wish.call.weight for wish in self._waiting.values() if wish.purpose <= purpose)
         return self._weights.free_at(ahead + weight, now_s) <= now_s + within_s
@@ -118,18 +119,19 @@ class Calls:
         sent = self._sent.pop(number, None)
         if sent is None:
             return
-        _, wish = sent
-        if 200 <= answer.status < 300:
+        sent_s, wish = sent
+        told = fault(self._market, answer.body)
+        if told is not None and told.kind is FaultKind.PACED:
+            self._pause.refused(sent_s, now_s)
+        if not 200 <= answer.status < 300:
+            self._refused(wish, answer, told, now_s)
+        elif told is not None:
+            failure = Failure(told.reason, permanent=told.kind is FaultKind.REFUSED)
+            self._over(wish, told.kind.value, failure, now_s)
+        else:
+            self._pause.passed(sent_s)
             self.outcomes[wish.purpose, "ok"] += 1
             wish.done(answer, now_s)
-            return
-        closing = self._market.refusal(answer.status, answer.retry_after_s)
-        if closing.banned_s:
-            self._bans.banned(closing.banned_s, closing.reason, now_s)
-        said = answer.body[: 4 * SHOWN_CHARACTERS].decode(errors="replace").strip()[:SHOWN_CHARACTERS]
-        permanent = 400 <= answer.status < 500 and answer.status not in _TRANSIENT and not closing.banned_s
-        reason = f"{closing.reason or f'HTTP {answer.status}'}{': ' if said else ''}{said}"
-        self._over(wish, str(answer.status), Failure(reason, permanent), now_s)
 
     def failed(self, number: int, reason: str, now_s: float) -> None:
         """There is no answer."""
@@ -158,9 +160,9 @@ class Calls:
                 del self._waiting[number]
                 self._over(wish, "failed", Failure("costs more than the whole budget", permanent=True), now_s)
                 continue
-            banned_s = self._bans.banned_for_s(now_s)
+            held_s = self._held_s(now_s)
             spare = self._weights.count // 2 if wish.purpose in _PATIENT else 0
-            free_s = max(now_s + banned_s, self._weights.free_at(wish.call.weight, now_s + banned_s, spare))
+            free_s = max(now_s + held_s, self._weights.free_at(wish.call.weight, now_s + held_s, spare))
             if free_s > now_s:
                 return free_s
             self._weights.take(wish.call.weight, now_s, spare)
@@ -169,7 +171,27 @@ class Calls:
             self._rest.get(number, wish.call)
         return float("inf")
 
+    def _held_s(self, now_s: float) -> float:
+        """How long nothing may go out, whatever the budget."""
+        return max(self._bans.banned_for_s(now_s), self._pause.left_s(now_s))
+
+    def _refused(self, wish: _Wish, answer: Answer, told: Fault | None, now_s: float) -> None:
+        """The status is one of a refusal; what the body tells of it is more exact."""
+        closing = self._market.refusal(answer.status, answer.retry_after_s)
+        if closing.banned_s:
+            self._bans.banned(closing.banned_s, closing.reason, now_s)
+        said = words(self._market, answer.body)
+        reason = f"{closing.reason or f'HTTP {answer.status}'}{': ' if said else ''}{said}"
+        permanent = not closing.banned_s and _is_permanent(answer.status, told)
+        self._over(wish, str(answer.status), Failure(reason, permanent), now_s)
+
     def _over(self, wish: _Wish, outcome: str, failure: Failure, now_s: float) -> None:
         log.warning("REST call %s (%s): %s", wish.call.path, wish.purpose.name.lower(), failure.reason)
         self.outcomes[wish.purpose, outcome] += 1
         wish.done(failure, now_s)
+
+
+def _is_permanent(status: int, told: Fault | None) -> bool:
+    if told is not None:
+        return told.kind is FaultKind.REFUSED
+    return 400 <= status < 500 and status not in _TRANSIENT

@@ -99,6 +99,11 @@ async def test_what_is_no_list_is_told(answer: Any, words: str) -> None:
         await gather(ADDRESS, Exchange(perpetual=answer).get)
 
 
+async def test_an_error_is_told_in_the_exchange_s_own_words() -> None:
+    with pytest.raises(InstrumentsError, match=r"^http://exchange/perpetual: -1003: Too many requests queued\.$"):
+        await gather(ADDRESS, Exchange(perpetual={"code": -1003, "msg": "Too many requests queued."}).get)
+
+
 async def test_volumes_come_from_all_their_calls_and_only_where_they_are_wanted() -> None:
     lists = {"perpetual": page("A"), "dated": page("D")}
     volumes = {"volumes/perpetual": {"AUSDT": "12.50"}, "volumes/dated": {"DUSDT": "1"}}

@@ -53,6 +53,12 @@ async def test_any_other_answer_is_told(rest: Rest, status: int) -> None:
     assert len(rest.asked) == 1
 
 
+async def test_why_it_is_refused_is_told_in_the_exchange_s_own_words(rest: Rest) -> None:
+    rest.answer_with = web.Response(status=400, body=b'{"code":-1130,"msg":"Data sent is not valid."}')
+    with pytest.raises(InstrumentsError, match=r"answered 400: -1130: Data sent is not valid\.$"):
+        await ask(rest.address, volumes=False)
+
+
 async def test_an_answer_without_end_is_not_kept(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "MOST_BYTES", 1 << 20)
     rest.answer_with = web.Response(body=bytes((1 << 20) + 1))

@@ -4,7 +4,7 @@ import pytest
 from rest_double import BansDouble, RestDouble
 
 from marketfeed.exchanges import catalogue
-from marketfeed.exchanges.exchange import Call
+from marketfeed.exchanges.exchange import Call, Market
 from marketfeed_shard.recovery.budget import Weights
 from marketfeed_shard.recovery.calls import MOST_IN_FLIGHT, TIMEOUT_S, Calls, Failure, Purpose
 from marketfeed_shard.recovery.ports import Answer
@@ -15,9 +15,9 @@ MARKET = catalogue.market("binance", "spot")
 class Bed:
     """Calls with a budget of 100 a minute, and what became of them by path."""
 
-    def __init__(self, count: int | None = 100) -> None:
+    def __init__(self, count: int | None = 100, market: Market = MARKET) -> None:
         self.rest, self.bans = RestDouble(), BansDouble()
-        self.calls = Calls(MARKET, self.rest, self.bans)
+        self.calls = Calls(market, self.rest, self.bans)
         self.calls.allow(None if count is None else Weights(count, 60.0))
         self.outcomes: dict[str, Answer | Failure] = {}
 
@@ -142,7 +142,7 @@ def test_a_refusal_of_the_call_itself_is_permanent_and_says_why(bed: Bed) -> Non
     bed.ask("/a")
     bed.calls.tick(0.0)
     bed.rest.answer(bed.calls, 1.0, b'{"code":-1121,"msg":"Invalid symbol."}', 400)
-    assert bed.outcomes == {"/a": Failure('HTTP 400: {"code":-1121,"msg":"Invalid symbol."}', permanent=True)}
+    assert bed.outcomes == {"/a": Failure("HTTP 400: -1121: Invalid symbol.", permanent=True)}
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 301])
@@ -152,6 +152,61 @@ def test_other_refusals_pass(bed: Bed, status: int) -> None:
     bed.rest.answer(bed.calls, 1.0, b"", status)
     assert bed.outcomes == {"/a": Failure(f"HTTP {status}")}
     assert bed.calls.outcomes == {(Purpose.BACKFILL, str(status)): 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "failure", "outcome"),
+    [
+        ("bybit", b'{"retCode":10001,"retMsg":"params error: symbol invalid","result":{}}',
+         Failure("10001: params error: symbol invalid", permanent=True), "refused"),
+        ("okx", b'{"code":"51001","msg":"Instrument ID doesn\'t exist.","data":[]}',
+         Failure("51001: Instrument ID doesn't exist.", permanent=True), "refused"),
+        ("okx", b'{"code":"50013","msg":"Systems are busy.","data":[]}', Failure("50013: Systems are busy."), "failed"),
+        ("kraken", b'{"error":["EQuery:Unknown asset pair"]}', Failure("EQuery:Unknown asset pair", permanent=True), "refused"),
+    ],
+)  # fmt: skip
+def test_an_error_is_no_answer_although_its_status_is_200(name: str, body: bytes, failure: Failure, outcome: str) -> None:
+    bed = Bed(market=catalogue.market(name, "spot"))
+    bed.ask("/a")
+    bed.calls.tick(0.0)
+    bed.rest.answer(bed.calls, 1.0, body)
+    assert bed.outcomes == {"/a": failure}
+    assert bed.calls.outcomes == {(Purpose.BACKFILL, outcome): 1}
+
+
+def test_after_a_refusal_for_pace_nothing_goes_out_for_a_window_then_for_two() -> None:
+    bed, paced = Bed(market=catalogue.market("okx", "spot")), b'{"code":"50011","msg":"Too Many Requests","data":[]}'
+    for path in ("/a", "/b", "/c"):
+        bed.ask(path)
+    bed.calls.tick(0.0)
+    bed.rest.answer(bed.calls, 1.0, paced)
+    bed.rest.answer(bed.calls, 1.5, paced)  # it went out with the first one, and counts with it
+    assert bed.outcomes["/a"] == Failure("50011: Too Many Requests")
+    assert bed.bans.until_s == 0.0  # sockets are counted apart
+    bed.ask("/d")
+    assert not bed.calls.promises(Purpose.BACKFILL, 1, 1.0, 1.5)
+    assert bed.calls.tick(2.9) == 3.0
+    assert bed.rest.paths == ["/c"]
+    bed.calls.tick(3.0)
+    bed.rest.answer(bed.calls, 3.5, paced, containing="/d")
+    bed.ask("/e")
+    assert bed.calls.tick(7.4) == 7.5
+    bed.calls.tick(7.5)
+    bed.rest.answer(bed.calls, 8.0, containing="/e")
+    bed.ask("/f")
+    bed.calls.tick(8.0)
+    bed.rest.answer(bed.calls, 9.0, paced, containing="/f")
+    bed.ask("/g")
+    assert bed.calls.tick(9.0) == 10.0  # `/c` is given up; the pause is one window again, up to 11.0
+    assert bed.calls.tick(10.0) == 11.0
+
+
+@pytest.mark.parametrize(("code", "permanent"), [(-1121, True), (-1003, False), (-1007, False)])
+def test_what_the_body_tells_of_a_refusal_is_more_exact_than_its_status(bed: Bed, code: int, permanent: bool) -> None:
+    bed.ask("/a")
+    bed.calls.tick(0.0)
+    bed.rest.answer(bed.calls, 1.0, b'{"code":%d,"msg":"words"}' % code, 400)
+    assert bed.outcomes == {"/a": Failure(f"HTTP 400: {code}: words", permanent)}
 
 
 def test_a_promise_counts_what_waits_before(bed: Bed) -> None:
