@@ -123,7 +123,7 @@ class Backfill:
 
     def __init__(self, market: Market, calls: Calls, streams: Streams) -> None:
         self._history = market.history
-        self._numbering = next((m.numbering for m in market.wire.messages if m.channel == CHANNEL), Numbering.NONE)
+        self._numbering = Numbering.NONE if market.history is None else market.history.message.numbering
         self._calls = calls
         self._streams = streams
         self._fills: dict[int, _Fill] = {}

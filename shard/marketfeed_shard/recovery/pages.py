@@ -1,7 +1,7 @@
 """What the pages of a trade history bring of a hole: which trades were missing, and whether that is all. Without I/O.
 
 Nothing is taken on trust: a hole is filled when the answers reach back to the last trade that was published and on to the
-first one that waits. What was not seen to be whole counts as lost.
+first one that waits, and their pages touch. What was not seen to be whole counts as lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Pages(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether all that was missing is there."""
+        """Whether the answers reach from one end of the hole to the other: there is nothing more to ask for."""
         ...
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -60,6 +60,8 @@ class _Numbered:
         self._last, self._end, self._since_ns = last, end, since_ns
         self._consecutive = consecutive
         self._found: dict[int, Row] = {}
+        self._unproven: set[int] = set()
+        """Ids before which something may be missing, by what the pages tell of each other."""
         self._begun = self._ended = end <= last
 
     @property
@@ -70,11 +72,12 @@ class _Numbered:
         result: Outcome = []
         before, whole = self._last, self._begun
         for position in sorted(self._found):
-            if not (position == before + 1 if self._consecutive else whole):
+            if not (position == before + 1 if self._consecutive else whole and position not in self._unproven):
                 result.append(Lost(before, position))
             result.append(self._found[position])
             before, whole = position, True
-        if before < self._end and (self._consecutive or not (self._ended and whole)):
+        ends_whole = self._ended and whole and self._end + 1 not in self._unproven
+        if before < self._end and (self._consecutive or not ends_whole):
             result.append(Lost(before, self._end + 1))
         return result
 
@@ -105,27 +108,38 @@ class OldestFirst(_Numbered):
 
 
 class NewestFirst(_Numbered):
-    """The first page ends where the hole ends, each other one where the one before began."""
+    """The first page ends where the hole ends, each other one where the one before began.
+
+    Each may come from another server of the exchange, which may be behind: a page that does not touch the one before proves
+    nothing of what lies between.
+    """
 
     def __init__(self, last: int, end: int, since_ns: int, *, consecutive: bool) -> None:
         super().__init__(last, end, since_ns, consecutive=consecutive)
         self._oldest = end + 1
         """Asked for so far: what is not older."""
+        self._is_apart = False
+        """The latest page does not touch the one before."""
 
     def add(self, rows: Sequence[Row]) -> None:
         page = _by_id(rows)
+        self._is_apart = bool(page) and self._ended and max(page) < self._oldest - 1
         if not page:
             return
         if not self._ended:
             self._found, self._begun = {}, False  # the same page again, of an exchange that lagged
         self._found |= self._inside(page)
+        if self._is_apart:
+            if self._consecutive:
+                return  # to be asked for again
+            self._unproven.add(min(self._oldest, self._end + 1))
         self._begun |= min(page) <= self._last + 1
         self._ended |= max(page) >= self._end
         if self._ended:
             self._oldest = min(self._oldest, *page)
 
     def lags(self, full: bool) -> bool:
-        return not self._ended
+        return not self._ended or (self._consecutive and self._is_apart)
 
     def left(self) -> Hole:
         return Hole(self._last + 1, self._oldest - 1, self._since_ns)
