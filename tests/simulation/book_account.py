@@ -1,0 +1,109 @@
+"""One book, kept as a consumer keeps it, and held against the exchange's, level by level."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from marketfeed.normalizer import Row
+from marketfeed_simulator.symbol import Levels
+from tests.simulation.account import Account
+from tests.simulation.broken import BrokenError
+from tests.simulation.figures import Figures
+
+EVERY = 20
+"""Of so many changes one is followed by a comparison, and every snapshot is."""
+ALL = 5000
+"""Levels a side: more than there are."""
+
+Side = dict[Decimal, Decimal]
+
+
+class BookAccount(Account):
+    """A stream of snapshots and changes."""
+
+    def __init__(
+        self, symbol: str, figures: Figures, truth: Callable[[int, int], Levels], depth: int | None, *, cuts: bool
+    ) -> None:
+        """`truth`: (number, levels a side) → the exchange's book. `depth`: that it tells; `cuts`: without removing the rest."""
+        super().__init__("book", symbol, figures, polled=False)
+        self._truth = truth
+        self._depth = depth or ALL
+        self._cuts = cuts
+        self._sides: tuple[Side, Side] = ({}, {})
+        self._known = False
+        self._seq: int | None = None
+        self._over_rest = False
+        """The last event was a snapshot: the first change may have begun before it."""
+        self._changes = 0
+        self._numbers: deque[tuple[float, int, bool]] = deque()
+        """(when it was told, its number, withheld) of what was not consumed yet."""
+
+    def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
+        self._numbers.append((now_s, row.event["seq"], withheld))
+
+    def repeated(self, row: Row) -> None:
+        """A snapshot of its own tells nothing new."""
+
+    def take(self, event: dict[str, Any], now_s: float) -> None:
+        self.count(event)
+        if event["type"] == "gap":
+            self._figures.gap(event["reason"])
+            self._known = self._known and event["reason"] == "dropped"
+            return
+        self._figures.published += 1
+        self._follows(event)
+        for side, levels in zip(self._sides, (event["bids"], event["asks"]), strict=True):
+            for price, size in levels:
+                value, amount = Decimal(price), Decimal(size)
+                if amount:
+                    side[value] = amount
+                else:
+                    side.pop(value, None)
+        if self._cuts:
+            self._cut()
+        while self._numbers and self._numbers[0][1] <= event["seq"]:
+            self._numbers.popleft()
+        self._changes += 1
+        if event["snapshot"] or self._changes % EVERY == 0:
+            self._compare()
+
+    def overdue(self, before_s: float) -> str | None:
+        waiting = [number for made_s, number, withheld in self._numbers if made_s < before_s and not withheld]
+        if not self._known and self._numbers:
+            return f"{self.name}: there is no book"
+        return f"{self.name}: change {waiting[0]} of the book is missing" if waiting else None
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _follows(self, event: dict[str, Any]) -> None:
+        """It is a snapshot, or goes on where the book is."""
+        if event["snapshot"]:
+            for side in self._sides:
+                side.clear()
+            self._known = self._over_rest = True
+            self._figures.resyncs += 1
+        else:
+            joins = event["prev_seq"] == self._seq
+            overlaps = self._over_rest and self._seq is not None and event["prev_seq"] < self._seq < event["seq"]
+            if not self._known or not (joins or overlaps):
+                raise BrokenError(f"{self.name}: a change that does not follow on {self._seq}: {event}")
+            self._over_rest = False
+        self._seq = event["seq"]
+
+    def _cut(self) -> None:
+        for side, is_bid in zip(self._sides, (True, False), strict=True):
+            for price in sorted(side, reverse=is_bid)[self._depth :]:
+                del side[price]
+
+    def _compare(self) -> None:
+        assert self._seq is not None
+        truth = self._truth(self._seq, self._depth)
+        self._figures.books_compared += 1
+        for kept, told, which in zip(self._sides, (truth.bids, truth.asks), ("bids", "asks"), strict=True):
+            expected = {Decimal(price): Decimal(size) for price, size in told}
+            if kept != expected:
+                wrong = sorted(kept.items() ^ expected.items())[:4]
+                raise BrokenError(f"{self.name}: {which} at {self._seq} are not the exchange's: {wrong}")

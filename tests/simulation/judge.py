@@ -1,0 +1,62 @@
+"""Holds all that is published against all that was told, stream by stream, at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from marketfeed.exchanges import catalogue
+from marketfeed.normalizer import Row
+from marketfeed_shard.batch import Batch
+from tests.simulation.account import Account
+from tests.simulation.agenda import Agenda
+from tests.simulation.book_account import BookAccount
+from tests.simulation.broken import BrokenError
+from tests.simulation.chronicle import Chronicle
+from tests.simulation.figures import Figures
+from tests.simulation.plan import Plan
+
+
+class Judge:
+    """It is the `Reader` of the chronicle; the sink hands it what was published. Raises `BrokenError`."""
+
+    def __init__(self, plan: Plan, chronicle: Chronicle, figures: Figures, agenda: Agenda) -> None:
+        self._market = catalogue.market(plan.exchange, plan.market)
+        self._chronicle, self._figures, self._agenda = chronicle, figures, agenda
+        self._polled = {poll.channel for poll in self._market.polls}
+        self._accounts = {(c, symbol): self._account(c, symbol) for symbol in plan.symbols for c in plan.channels}
+
+    def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
+        self._accounts[row.channel, row.symbol].told(row, now_s, withheld=withheld)
+
+    def repeated(self, row: Row) -> None:
+        self._accounts[row.channel, row.symbol].repeated(row)
+
+    def published(self, batch: Batch) -> None:
+        """A batch that was handed to the sinks."""
+        for _, encoded in batch.events():
+            event: dict[str, Any] = orjson.loads(encoded)
+            if event["channel"] == "instruments":
+                continue
+            account = self._accounts.get((event["channel"], event["symbol"]))
+            if account is None:
+                raise BrokenError(f"nothing was told of the stream of {event}")
+            account.take(event, self._agenda.now_s)
+
+    def overdue(self, seconds: float) -> str | None:
+        """What was told longer ago than this and is neither published nor announced; null: nothing."""
+        before_s = self._agenda.now_s - seconds
+        return next((found for account in self._accounts.values() if (found := account.overdue(before_s))), None)
+
+    def _account(self, channel: str, symbol: str) -> Account:
+        if channel != "book":
+            return Account(channel, symbol, self._figures, polled=channel in self._polled)
+        market = self._market
+        return BookAccount(
+            symbol,
+            self._figures,
+            lambda seq, levels: self._chronicle.book(symbol, seq, levels),
+            market.depth(None),
+            cuts=market.cuts_books,
+        )
