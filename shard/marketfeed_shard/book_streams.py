@@ -247,7 +247,8 @@ class BookStreams:
         if flags & STARTED:
             gap = self._continuity.gap(slot, told.seq, told.received_ns)
         elif flags & INTERRUPTED and not flags & UNSYNCED and (last == UNKNOWN or told.seq != last):
-            gap = Gap(GapReason.DISCONNECTED, last, told.seq, table.received_ns[slot], told.received_ns)
+            cut_ns = table.cut_since_event_ns(slot)
+            gap = Gap(GapReason.DISCONNECTED, last, told.seq, table.received_ns[slot], told.received_ns, cut_ns)
         else:
             gap = None  # it went on where it was, or its break was announced
         table.flags[slot] &= ~INTERRUPTED
@@ -265,7 +266,8 @@ class BookStreams:
         if outcome is Outcome.DROPPED and told.received_ns - last_ns < RENUMBERED_NS:
             return True  # a late copy, left out as such
         first = _after(told.prev) if outcome is Outcome.SEQUENCE else UNKNOWN
-        self._break(slot, Gap(GapReason.DISCONNECTED, last, first, last_ns, told.received_ns))
+        cut_ns = table.cut_since_event_ns(slot)
+        self._break(slot, Gap(GapReason.DISCONNECTED, last, first, last_ns, told.received_ns, cut_ns))
         self._wait(told)
         return False
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from marketfeed_shard.durations import Durations
+
 LATENCY_BOUNDS_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0)
 
 
@@ -14,6 +16,8 @@ class Counts:
 
     gaps: Counter[str] = field(default_factory=Counter)
     """Gap events published, by reason."""
+    announced: Durations = field(default_factory=Durations)
+    """From the loss of a connection to each gap event that it caused."""
     malformed: int = 0
     """Messages that break their declaration."""
     ignored: int = 0

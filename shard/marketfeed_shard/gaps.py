@@ -32,6 +32,8 @@ class Gap:
     """Receipt of the last event before it, or 0."""
     to_ns: int
     """Receipt of the first event after it."""
+    cut_ns: int = 0
+    """When the connection was lost, or 0: it was not, or nobody knows."""
 
     @classmethod
     def of(cls, loss: Loss, to_ns: int) -> Gap:
@@ -111,7 +113,7 @@ class Continuity:
 
     def _resumed(self, slot: int, position: int, received_ns: int) -> Gap | None:
         table = self._table
-        last, last_ns = table.position[slot], table.received_ns[slot]
+        last, last_ns, cut_ns = table.position[slot], table.received_ns[slot], table.cut_since_event_ns(slot)
         numbered = position != UNKNOWN and last != UNKNOWN
         if numbered and position <= last:
             passed = self._passed[slot] if slot < len(self._passed) else UNKNOWN
@@ -123,7 +125,7 @@ class Continuity:
             return None
         if position != UNKNOWN:
             table.position[slot] = position - 1
-        return Gap(GapReason.DISCONNECTED, last, position, last_ns, received_ns)
+        return Gap(GapReason.DISCONNECTED, last, position, last_ns, received_ns, cut_ns)
 
     def _renumbered(self, slot: int, last: int, received_ns: int) -> Gap:
         table = self._table
@@ -132,4 +134,5 @@ class Continuity:
                 column[slot] = UNKNOWN  # of the old numbers, which count no more
         table.flags[slot] &= ~INTERRUPTED
         table.position[slot] = UNKNOWN
-        return Gap(GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns)
+        cut_ns = table.cut_since_event_ns(slot)
+        return Gap(GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns, cut_ns)

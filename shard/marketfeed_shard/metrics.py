@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from marketfeed.report import PublisherState
 from marketfeed_shard.counts import LATENCY_BOUNDS_MS
-from marketfeed_shard.recovery.backfill import BOUNDS_S
+from marketfeed_shard.durations import BOUNDS_S, Durations
 from marketfeed_shard.status import Status
 
 
@@ -57,6 +57,8 @@ class Metrics(Collector):
         for reason, count in sorted(counts.gaps.items()):
             gaps.add_metric([exchange, reason], count)
         yield gaps
+        after = "From the loss of a connection to each gap event that it caused."
+        yield self._durations("marketfeed_gap_announced_seconds", after, counts.announced)
         malformed = "Messages that break their declaration; no event came of them."
         yield self._counter("marketfeed_malformed_messages", malformed, counts.malformed)
         ignored = "Messages of channels or symbols that nobody asked for."
@@ -79,13 +81,8 @@ class Metrics(Collector):
         backfills = CounterMetricFamily("marketfeed_backfills", "Holes in trades, by outcome.", labels=["exchange", "outcome"])
         for outcome, count in sorted(restoring.backfill.outcomes.items()):
             backfills.add_metric([exchange, outcome], count)
-        waits = restoring.backfill.waits
-        seconds = HistogramMetricFamily(
-            "marketfeed_backfill_seconds",
-            "From the first trade after a hole until it is filled or its loss announced.",
-            labels=["exchange"],
-        )
-        seconds.add_metric([exchange], _cumulative(BOUNDS_S, waits.counts), waits.sum_s)
+        filled = "From the cut, or else the first trade after a hole, until it is filled or its loss announced."
+        seconds = self._durations("marketfeed_backfill_seconds", filled, restoring.backfill.durations)
         calls = CounterMetricFamily(
             "marketfeed_rest_calls", "REST calls that are over.", labels=["exchange", "purpose", "outcome"]
         )
@@ -111,6 +108,11 @@ class Metrics(Collector):
     def _counter(self, name: str, text: str, value: float) -> Metric:
         family = CounterMetricFamily(name, text, labels=["exchange"])
         family.add_metric([self._status.market.exchange], value)
+        return family
+
+    def _durations(self, name: str, text: str, durations: Durations) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=["exchange"])
+        family.add_metric([self._status.market.exchange], _cumulative(BOUNDS_S, durations.counts), durations.sum_s)
         return family
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:

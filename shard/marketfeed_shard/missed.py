@@ -44,6 +44,7 @@ class MissedTrades:
             gap.from_ns,
             gap.to_ns,
             max(0.0, (self.clock.time_ns() - gap.to_ns) / 1e9),
+            max(0.0, (gap.to_ns - gap.cut_ns) / 1e9) if gap.cut_ns else 0.0,
         )
         channel = self.pipeline.table.streams[slot].channel
         if not self.backfill.wants(slot, channel, missing, self.clock.monotonic()):
@@ -87,4 +88,4 @@ def _part(part: Row | Lost, gap: Gap, numbered: bool) -> Row | Gap:
         return part
     last = UNKNOWN if part.last is None else part.last
     first = UNKNOWN if part.first is None else part.first
-    return Gap(GapReason.BACKFILL, last, first, gap.from_ns, gap.to_ns)
+    return Gap(GapReason.BACKFILL, last, first, gap.from_ns, gap.to_ns, gap.cut_ns)

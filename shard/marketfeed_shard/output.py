@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from marketfeed.clock import Clock
 from marketfeed.encoding import encode
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Row
@@ -27,6 +28,7 @@ class Output:
         counts: Counts,
         publishers: Sequence[Publisher],
         done: Callable[[Batch], None],
+        clock: Clock,
     ) -> None:
         """`done`: told of each batch for which every publisher has its answer."""
         self._market = market
@@ -35,6 +37,7 @@ class Output:
         self._counts = counts
         self._publishers = publishers
         self._done = done
+        self._clock = clock
 
     def publish(self, row: Row, slot: int, received_ns: int) -> None:
         """An event of the plain normalizer, in its place among the others."""
@@ -53,6 +56,8 @@ class Output:
         """A gap, in its place among the events."""
         self._table.n[slot] += 1
         self._counts.gaps[gap.reason.value] += 1
+        if gap.cut_ns:
+            self._counts.announced.add((self._clock.time_ns() - gap.cut_ns) / 1e9)
         event = gap.event(self._market, self._table.streams[slot], self._table.n[slot])
         self._engine.append(slot, encode(event), gap.position, GAP)
 

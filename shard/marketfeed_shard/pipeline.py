@@ -52,7 +52,7 @@ class Pipeline:
             followers=lambda index: self._followers.get(index, ()),
             depth=market.depth(book_depth) if market.cuts_books else None,
         )
-        self._rules = rules = Rules(market, self._normalizer, publishers, progress, self._replay)
+        self._rules = rules = Rules(market, self._normalizer, publishers, progress, self._replay, clock)
         self.table = rules.table
         self.engine = rules.engine
         self.counts = rules.counts
@@ -116,7 +116,9 @@ class Pipeline:
 
     def interrupted(self, slots: Iterable[int]) -> None:
         """These streams lost their connection: a gap is due before their next event, unless nothing is missing."""
-        slots = list(slots)
+        slots, now_ns = list(slots), self._clock.time_ns()
+        for slot in slots:
+            self.table.cut(slot, now_ns)
         self.books.interrupted(slot for slot in slots if slot in self.books)
         self._gate.interrupted(slot for slot in slots if slot not in self.books)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from marketfeed.clock import Clock
 from marketfeed.encoding import own_fields
 from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Numbering
@@ -42,6 +43,7 @@ class Rules:
         publishers: Sequence[Publisher],
         progress: Progress,
         replay: Replay,
+        clock: Clock,
     ) -> None:
         """Raises `LookupError` where a declaration names a hook that there is not."""
         for message in market.wire.messages:
@@ -52,7 +54,7 @@ class Rules:
         self.counts = Counts()
         made = compiled_engine(market, normalizer, self, LATENCY_BOUNDS_MS)
         self.engine: Engine = PlainEngine(LATENCY_BOUNDS_MS) if made is None else made
-        self.output = Output(market, table, self.engine, self.counts, publishers, progress.commit)
+        self.output = Output(market, table, self.engine, self.counts, publishers, progress.commit, clock)
         self.continuity = Continuity(table, progress.known)
         self.current = Current(self.engine)
         self.gate = Gate(table, self.output, self.current, self.continuity)

@@ -56,6 +56,8 @@ class StreamTable:
         """Last number of the exchange (trade id, sequence), or UNKNOWN."""
         self.received_ns = array("q")
         """Receipt of the last event that went out, or 0."""
+        self.cut_ns = array("q")
+        """When its connection was lost, or 0."""
         self.messages = array("q")
         """Messages received, repetitions included."""
         self.repeated = array("q")
@@ -71,13 +73,22 @@ class StreamTable:
         """The slot of a stream, if it has one."""
         return self._slots.get((channel, symbol))
 
+    def cut(self, slot: int, now_ns: int) -> None:
+        """The connection of a stream is lost. The first time since its last event counts, or since what waits to be filled."""
+        if self.flags[slot] & FILLING or not self.cut_since_event_ns(slot):
+            self.cut_ns[slot] = now_ns
+
+    def cut_since_event_ns(self, slot: int) -> int:
+        """When the connection of a stream was lost, if nothing went out since; else 0."""
+        return self.cut_ns[slot] if self.cut_ns[slot] > self.received_ns[slot] else 0
+
     def add(self, stream: Stream) -> int:
         """Give a stream its slot, or the one that it had: it starts (again), with `n` from 1."""
         slot = self._slots.get((stream.channel, stream.symbol))
         if slot is None:
             slot = self._slots[stream.channel, stream.symbol] = len(self.streams)
             self.streams.append(stream)
-            for column in (self.n, self.received_ns, self.messages, self.repeated):
+            for column in (self.n, self.received_ns, self.cut_ns, self.messages, self.repeated):
                 column.append(0)
             self.position.append(UNKNOWN)
             self.owner.append(ANY_CONNECTION)

@@ -6,10 +6,9 @@ The wait is short and bounded: what is not there by then is announced as lost, a
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from marketfeed.exchanges.exchange import Hole, Market, TradeHistory
 from marketfeed.exchanges.message import Message, Numbering
 from marketfeed.grammar import Malformed
 from marketfeed.normalizer import Row
+from marketfeed_shard.durations import Durations
 from marketfeed_shard.recovery.calls import Calls, Failure, Purpose
 from marketfeed_shard.recovery.pages import Lost, NewestFirst, OldestFirst, Outcome, Pages, Unnumbered
 from marketfeed_shard.recovery.ports import Answer
@@ -34,8 +34,6 @@ OVERLAP_NS = 2_000_000_000
 """Where a history goes by time it is asked from so long before the last receipt: what was missed may have happened before."""
 MOST_ROWS = 20_000
 """Of one hole."""
-BOUNDS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Of the histogram of waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,8 @@ class Missing:
     """Receipt of the first one after."""
     waited_s: float = 0.0
     """How long that has been waiting."""
+    cut_s: float = 0.0
+    """How long before it the connection was lost; 0.0: it was not, or nobody knows."""
 
 
 class Streams(Protocol):
@@ -76,20 +76,6 @@ class Streams(Protocol):
     def publish(self, slot: int, outcome: Outcome, received_ns: int) -> None:
         """Publish this in place of what is missing, then what waited; from now on the stream goes on."""
         ...
-
-
-@dataclass(slots=True)
-class Waits:
-    """How long streams waited, until they were filled or their loss was announced."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
-    """By bucket, the last one without a bound."""
-    sum_s: float = 0.0
-
-    def add(self, waited_s: float) -> None:
-        """One wait is over."""
-        self.counts[bisect_left(BOUNDS_S, waited_s)] += 1
-        self.sum_s += waited_s
 
 
 @dataclass(slots=True)
@@ -131,7 +117,8 @@ class Backfill:
         """Whether the feed wants it."""
         self.outcomes: Counter[str] = Counter({"filled": 0, "partial": 0, "lost": 0})
         """Holes that are over; `lost`: nothing could be had."""
-        self.waits = Waits()
+        self.durations = Durations()
+        """From the cut, or else from the first trade after a hole, until that is filled or its loss announced."""
 
     def wants(self, slot: int, channel: str, missing: Missing, now_s: float) -> bool:
         """Whether this will be fetched: then the stream waits until it is published. Only noted here; `tick` asks."""
@@ -238,7 +225,7 @@ class Backfill:
         lost = any(isinstance(part, Lost) for part in outcome)
         found = any(isinstance(part, Row) for part in outcome)
         self.outcomes["filled" if not lost else "partial" if found else "lost"] += 1
-        self.waits.add(now_s - fill.began_s)
+        self.durations.add(now_s - fill.began_s + missing.cut_s)
         self._streams.publish(fill.slot, outcome, fill.received_ns or missing.until_ns)
 
 

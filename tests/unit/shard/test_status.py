@@ -195,7 +195,7 @@ def test_recovery_has_its_metrics_from_the_first_moment(bed: Bed) -> None:
 
 def test_rest_calls_and_backfills_are_counted(bed: Bed) -> None:
     bed.status.restoring.calls.outcomes[Purpose.BOOK, "429"] += 2
-    bed.status.restoring.backfill.waits.add(0.15)
+    bed.status.restoring.backfill.durations.add(0.15)
     lines = bed.metrics()
     assert 'marketfeed_rest_calls_total{exchange="binance",outcome="429",purpose="book"} 2.0' in lines
     assert 'marketfeed_backfill_seconds_bucket{exchange="binance",le="0.1"} 0.0' in lines

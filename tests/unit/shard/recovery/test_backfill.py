@@ -58,9 +58,9 @@ class Bed:
 
     # ---- the test's hands --------------------------------------------------------------------------------------------
 
-    def miss(self, last: int | None, first: int | None, waited_s: float = 0.0) -> bool:
+    def miss(self, last: int | None, first: int | None, waited_s: float = 0.0, cut_s: float = 0.0) -> bool:
         now_ns = round(self.now_s * 1e9)
-        missing = Missing(last, first, now_ns - 5 * 10**9, now_ns, waited_s)
+        missing = Missing(last, first, now_ns - 5 * 10**9, now_ns, waited_s, cut_s)
         wanted = self.backfill.wants(0, "trades", missing, self.now_s)
         self.tick()
         return wanted
@@ -96,9 +96,34 @@ def test_what_is_missing_is_asked_for_and_published(bed: Bed) -> None:
     bed.answer(trades(11, 12, 13, 14, 15))
     assert bed.results == [(1000.1, ["11", "12", "13"])]
     assert bed.backfill.outcomes == {"filled": 1, "partial": 0, "lost": 0}
-    assert sum(bed.backfill.waits.counts) == 1
-    assert bed.backfill.waits.sum_s == pytest.approx(0.1)
+    assert sum(bed.backfill.durations.counts) == 1
+    assert bed.backfill.durations.sum_s == pytest.approx(0.1)
     assert bed.tick() == float("inf")
+
+
+def test_where_the_cut_is_known_a_hole_is_timed_from_there(bed: Bed) -> None:
+    bed.miss(10, 14, cut_s=3.0)
+    bed.now_s += 0.5
+    bed.answer(trades(11, 12, 13, 14))
+    assert bed.backfill.durations.sum_s == pytest.approx(3.5)
+
+
+def test_a_full_page_of_errors_is_no_page_of_trades() -> None:
+    bed = Bed(OKX)
+    assert bed.miss(10, 14)
+    bed.rest.answer(bed.calls, bed.now_s, b'{"code":"50013","msg":"Systems are busy","data":[]}')
+    bed.tick(LONGEST_WAIT_S)
+    assert bed.told == [(10, 14)]
+    assert bed.backfill.outcomes["lost"] == 1
+
+
+def test_a_refused_call_is_not_asked_again_and_the_loss_announced_at_once() -> None:
+    bed = Bed(OKX)
+    bed.miss(10, 14)
+    bed.rest.answer(bed.calls, bed.now_s, b'{"code":"51001","msg":"Instrument ID doesn\'t exist.","data":[]}')
+    assert bed.told == [(10, 14)]
+    assert bed.tick(1.0) == float("inf")
+    assert len(bed.rest.all) == 1
 
 
 def test_pages_follow_until_all_is_there(bed: Bed) -> None:
