@@ -108,7 +108,7 @@ def test_where_the_cut_is_known_a_hole_is_timed_from_there(bed: Bed) -> None:
     assert bed.backfill.durations.sum_s == pytest.approx(3.5)
 
 
-def test_a_full_page_of_errors_is_no_page_of_trades() -> None:
+def test_an_error_is_no_empty_page() -> None:
     bed = Bed(OKX)
     assert bed.miss(10, 14)
     bed.rest.answer(bed.calls, bed.now_s, b'{"code":"50013","msg":"Systems are busy","data":[]}')
@@ -117,7 +117,35 @@ def test_a_full_page_of_errors_is_no_page_of_trades() -> None:
     assert bed.backfill.outcomes["lost"] == 1
 
 
-def test_a_refused_call_is_not_asked_again_and_the_loss_announced_at_once() -> None:
+def okx_page(*identifiers: int) -> bytes:
+    row = {"px": "1", "sz": "2", "side": "buy", "ts": "1700000000000"}
+    return json.dumps({"code": "0", "msg": "", "data": [{**row, "tradeId": str(i)} for i in identifiers]}).encode()
+
+
+def test_a_page_of_a_server_that_is_behind_is_asked_for_again() -> None:
+    bed = Bed(OKX)
+    bed.miss(1000, 1151)
+    bed.rest.answer(bed.calls, bed.now_s, okx_page(*range(1150, 1050, -1)))
+    bed.tick()
+    assert "&after=1051&" in bed.rest.paths[0]
+    bed.rest.answer(bed.calls, bed.now_s, okx_page(*range(1040, 940, -1)))  # 1041 to 1050 are not there yet
+    bed.tick(0.5)
+    assert "&after=1051&" in bed.rest.paths[0]
+    bed.rest.answer(bed.calls, bed.now_s, okx_page(*range(1050, 950, -1)))
+    assert bed.told == [str(i) for i in range(1001, 1151)]
+
+
+def test_what_no_server_has_in_time_is_announced_by_its_bounds() -> None:
+    bed = Bed(OKX)
+    bed.miss(1000, 1151)
+    bed.rest.answer(bed.calls, bed.now_s, okx_page(*range(1150, 1050, -1)))
+    bed.tick()
+    bed.rest.answer(bed.calls, bed.now_s, okx_page(*range(1040, 940, -1)))
+    bed.tick(LONGEST_WAIT_S)
+    assert bed.told == [*(str(i) for i in range(1001, 1041)), (1040, 1051), *(str(i) for i in range(1051, 1151))]
+
+
+def test_a_refused_call_is_not_and_the_loss_announced_at_once() -> None:
     bed = Bed(OKX)
     bed.miss(10, 14)
     bed.rest.answer(bed.calls, bed.now_s, b'{"code":"51001","msg":"Instrument ID doesn\'t exist.","data":[]}')
