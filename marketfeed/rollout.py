@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from marketfeed.assignment import Assignment, Share
+from marketfeed.exchanges import catalogue
 
 SHARES: Final = ("connects", "connects_burst", "rest")
 """Parts of what an exchange counts by address."""
-READ_AGAIN: Final = frozenset({"generation", "symbols", *SHARES, "bans", "role", "peers", "watchdog", "limits", "backfill"})
-"""What a running shard takes from its assignment when that changes; for anything else it starts anew."""
+READ_AGAIN: Final = frozenset(
+    {"generation", "symbols", *SHARES, "bans", "role", "peers", "watchdog", "limits", "backfill", "book_depth"}
+)
+"""What a running shard takes from its assignment when that changes; `lasting` is the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,20 @@ def _rate(share: Share) -> float:
     return share.count / share.seconds
 
 
+def lasting(assignment: Assignment) -> dict[str, Any]:
+    """What a shard has for as long as it runs: where that changes, it starts anew. Defaults are left out."""
+    settings = assignment.model_dump(mode="json", exclude=set(READ_AGAIN), exclude_defaults=True)
+    # Open connections keep their streams, and may hold more than is allowed later.
+    settings["streams_per_connection"] = assignment.limits.streams_per_connection
+    market = catalogue.market(assignment.exchange, assignment.market)
+    if market.cuts_books:  # all books of a shard are cut to this
+        settings["book_depth"] = market.depth(assignment.book_depth)
+    return settings
+
+
 def starts_anew(before: Assignment, after: Assignment) -> bool:
     """Whether a running shard has to be started again for this change."""
-    if before.limits.streams_per_connection != after.limits.streams_per_connection:
-        return True  # open connections keep their streams, and may hold more than is now allowed
     natives = {s.symbol: s.native for s in before.symbols}
     if any(natives.get(s.symbol, s.native) != s.native for s in after.symbols):
         return True
-    same = {name: getattr(before, name) for name in READ_AGAIN}
-    return after.model_copy(update=same) != before
+    return lasting(before) != lasting(after)

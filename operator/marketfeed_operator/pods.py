@@ -14,7 +14,7 @@ import orjson
 from marketfeed.assignment import HTTP_PORT, Assignment
 from marketfeed.exchanges import catalogue
 from marketfeed.resource import MarketFeedSpec, Publisher, Sharding
-from marketfeed.rollout import READ_AGAIN
+from marketfeed.rollout import lasting
 
 HTTP: Final = "http"
 
@@ -79,9 +79,7 @@ def pod_template(
 def settings_digest(assignment: Assignment) -> str:
     """Changes when a running shard has to be started again for its assignment. Defaults do not count, so that a newer
     operator with a further field restarts nothing."""
-    settings = assignment.model_dump(mode="json", exclude=set(READ_AGAIN), exclude_defaults=True)
-    settings["streams_per_connection"] = assignment.limits.streams_per_connection
-    return hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(lasting(assignment), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def secrets(assignment: Assignment) -> set[str]:

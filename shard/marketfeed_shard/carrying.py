@@ -33,6 +33,7 @@ class Carrying:
         self._slots: dict[tuple[str, str], int] = {}
         """(channel, symbol) → slot."""
         self._natives: dict[str, str] = {}
+        self._book_depth: int | None = None
 
     @property
     def symbols(self) -> set[str]:
@@ -53,11 +54,13 @@ class Carrying:
         return {slot for (_, symbol), slot in self._slots.items() if symbol in wanted}
 
     def difference(self, assignment: Assignment) -> Difference:
-        """What follows from an assignment."""
+        """What follows from an assignment. A book that has another depth goes and comes anew, in its slot."""
         self._natives = {s.symbol: s.native for s in assignment.symbols}
         wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
-        gone = tuple(slot for key, slot in self._slots.items() if key not in wanted)
-        new = tuple(stream for key, stream in wanted.items() if key not in self._slots)
+        before, self._book_depth = self._book_depth, assignment.book_depth
+        kept = {k for k, s in wanted.items() if k in self._slots and self._asked(s, before) == self._asked(s, self._book_depth)}
+        gone = tuple(slot for key, slot in self._slots.items() if key not in kept)
+        new = tuple(stream for key, stream in wanted.items() if key not in kept)
         log.info("generation %d: %d streams, %d new, %d gone", assignment.generation, len(wanted), len(new), len(gone))
         return Difference(gone, new)
 
@@ -72,6 +75,13 @@ class Carrying:
     def wants(self, assignment: Assignment, streams: Mapping[int, Stream]) -> dict[int, Want]:
         """Where these streams are to be had."""
         return {slot: self._want(assignment, stream) for slot, stream in streams.items()}
+
+    def _asked(self, stream: Stream, depth: int | None) -> tuple[object, ...]:
+        """What the exchange is asked for, as far as the depth of books matters."""
+        topics, snapshot = self._market.topics(stream.channel, stream.native, depth), self._market.snapshot
+        if snapshot is None or snapshot.message.channel != stream.channel:
+            return topics
+        return (*topics, snapshot.call(stream.native, depth))
 
     def _want(self, assignment: Assignment, stream: Stream) -> Want:
         topics = self._market.topics(stream.channel, stream.native, assignment.book_depth)

@@ -100,10 +100,9 @@ class Core:
         self.manager.configure(settings(assignment, self._ban, self._clock), now_s, self._clock.time_ns())
         difference = self._carrying.difference(assignment)
         self.pipeline.remove(difference.gone)
-        self.manager.remove(difference.gone, now_s)
         added = self._carrying.carry(difference, self.pipeline.add(difference.new))
         self._grown()
-        self.manager.add(self._carrying.wants(assignment, added), now_s)
+        self.manager.change(difference.gone, self._carrying.wants(assignment, added), now_s)
         self.restoring.follow(assignment, difference.gone)
         self._wake()
 

@@ -196,11 +196,14 @@ class CoreBed:
         raise AssertionError("no attempt to connect within 10 s")
 
     def acknowledge(self, key: int) -> None:
-        """Answer the requests of Binance's form that were sent on a socket."""
+        """Answer the requests of Binance's or Bybit's form that were sent on a socket."""
         wire = self.sockets.wires[key]
         requests, wire.sent = wire.sent, []
-        for request in requests:
-            self.feed(key, {"result": None, "id": json.loads(request)["id"]})
+        for request in map(json.loads, requests):
+            if "req_id" in request:
+                self.feed(key, {"success": True, "ret_msg": "", "req_id": request["req_id"], "op": request["op"]})
+            else:
+                self.feed(key, {"result": None, "id": request["id"]})
         self.run(0.0)
 
     def feed(self, key: int, *messages: Any) -> None:

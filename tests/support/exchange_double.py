@@ -204,14 +204,14 @@ class Exchange:
             for source in sources:
                 self._feeds[source.topic.name].add(slot)
                 self._topics[source.topic.name] = source.topic
-        self.manager.add({slot: Want(channel, tuple(sources)) for slot, sources in wanted.items()}, self.now_s)
+        self.manager.change((), {slot: Want(channel, tuple(sources)) for slot, sources in wanted.items()}, self.now_s)
 
     def drop(self, slots: Iterable[int]) -> None:
         """Streams are wanted no more."""
         slots = list(slots)
         for fed in self._feeds.values():
             fed.difference_update(slots)
-        self.manager.remove(slots, self.now_s)
+        self.manager.change(slots, {}, self.now_s)
 
     def deliver(self, slots: Iterable[int], only: int | None = None) -> None:
         """One message of each stream, on every open socket that has it."""

@@ -69,23 +69,13 @@ class Manager(Overview):
         self._watchdog.stale_after_s = settings.stale_after_s
         self._check_interval_s = settings.check_interval_s
 
-    def add(self, wanted: Mapping[int, Want], now_s: float) -> None:
-        """Streams to carry, by slot: each goes to connections with room, or to new ones."""
-        for slot, want in wanted.items():
-            self._watchdog.begin(slot, want.channel, now_s)
-        self._pool.want(wanted, now_s)
-        for slot in wanted:
-            for connection in self._pool.carrying(slot):
-                self._leading.opened(connection, [slot])
-        self._compacting.disturbed(now_s)
+    def change(self, gone: Iterable[int], wanted: Mapping[int, Want], now_s: float) -> None:
+        """Let go of streams, and carry others, perhaps in the same slots: each goes to connections with room, or to new ones.
 
-    def remove(self, slots: Iterable[int], now_s: float) -> None:
-        """Streams to let go. A connection without any is closed."""
-        for slot in slots:
-            self._watchdog.forget(slot)
-            self._leading.forget(slot)
-            self._replacing.forget(slot)
-            self._pool.forget(slot)
+        A connection that is left without any stream is closed.
+        """
+        self._forget(gone)
+        self._carry(wanted, now_s)
         for connection in self._pool:
             if not connection.subscriptions.slots:
                 self._replacing.drop(connection)
@@ -186,6 +176,21 @@ class Manager(Overview):
         return min(due_s)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _forget(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            self._watchdog.forget(slot)
+            self._leading.forget(slot)
+            self._replacing.forget(slot)
+            self._pool.forget(slot)
+
+    def _carry(self, wanted: Mapping[int, Want], now_s: float) -> None:
+        for slot, want in wanted.items():
+            self._watchdog.begin(slot, want.channel, now_s)
+        self._pool.want(wanted, now_s)
+        for slot in wanted:
+            for connection in self._pool.carrying(slot):
+                self._leading.opened(connection, [slot])
 
     def _check(self, now_s: float) -> None:
         """The watchdog's look, and what follows from it."""

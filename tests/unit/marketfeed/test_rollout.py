@@ -4,6 +4,7 @@ import pytest
 from assignments import assignment
 
 from marketfeed.assignment import Assignment, EffectiveLimits, Share, SymbolStreams
+from marketfeed.exchanges import catalogue
 from marketfeed.resource import Endpoint, Grpc, Proxy, Publishers, Watchdog
 from marketfeed.rollout import rollout, starts_anew
 
@@ -55,9 +56,9 @@ def test_markets_of_one_exchange_wait_for_each_other_s_shares() -> None:
     assert [a.connects.count for a in steps.then] == [150]
 
 
-def test_symbols_shares_backfill_and_the_watchdog_restart_nothing() -> None:
+def test_symbols_shares_backfill_depth_and_the_watchdog_restart_nothing() -> None:
     share = Share(count=1, seconds=1)
-    changes = {"watchdog": Watchdog(stale_after=9), "rest": share, "connects_burst": share, "backfill": False}
+    changes = {"watchdog": Watchdog(stale_after=9), "rest": share, "connects_burst": share, "backfill": False, "book_depth": 50}
     other = assignment(0, "AXYZ", attempts=5).model_copy(update={"generation": 7, **changes})
     assert not starts_anew(assignment(), other)
 
@@ -69,7 +70,6 @@ def test_symbols_shares_backfill_and_the_watchdog_restart_nothing() -> None:
         {"endpoint": Endpoint(ws="ws://localhost:1")},
         {"transport": "websockets"},
         {"legs": 2},
-        {"book_depth": 50},
         {"proxy": Proxy(url="http://localhost:1")},
         {"limits": EffectiveLimits(streams_per_connection=10, messages_per_second=2)},
         {"symbols": (SymbolStreams(symbol="A-USDT", native="OTHER", channels=("trades",)),)},
@@ -78,6 +78,15 @@ def test_symbols_shares_backfill_and_the_watchdog_restart_nothing() -> None:
 )
 def test_what_a_running_shard_cannot_take_starts_it_anew(change: dict[str, object]) -> None:
     assert starts_anew(assignment(), assignment().model_copy(update=change))
+
+
+def test_only_where_all_books_are_cut_alike_another_depth_starts_a_shard_anew() -> None:
+    def cut(depth: int | None) -> Assignment:
+        return assignment().model_copy(update={"exchange": "kraken", "book_depth": depth})
+
+    assert starts_anew(cut(10), cut(100))
+    assert not starts_anew(cut(60), cut(100))  # both are 100 levels
+    assert not starts_anew(cut(None), cut(catalogue.market("kraken", "spot").default_depth))
 
 
 def test_a_shard_that_gives_and_gets_gives_first() -> None:

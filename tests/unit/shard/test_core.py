@@ -127,6 +127,20 @@ def test_where_nothing_is_fetched_the_loss_is_announced_at_once(make: Any, optio
     assert ids(events)[-1] == ("13", False)
 
 
+def test_whether_trades_are_fetched_may_change_while_a_shard_runs(make: Any) -> None:
+    bed = make(spot("trades", backfill=False))
+    key = bed.connect()
+    bed.feed(key, trade(10), trade(13))
+    assert gaps(bed.take())[-1] == ("sequence", 11, 12, 3)
+    bed.core.follow(spot("trades"))
+    bed.feed(key, trade(16))
+    bed.answer("/historicalTrades", history(14, 15, 16))
+    assert ids(bed.take()) == [("14", True), ("15", True), ("16", False)]
+    bed.core.follow(spot("trades", backfill=False))
+    bed.feed(key, trade(19))
+    assert gaps(bed.take()) == [("sequence", 17, 18, 8)]
+
+
 # ---- books ---------------------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +168,45 @@ def test_a_book_begins_with_rest_and_begins_anew_after_a_break(make: Any) -> Non
     assert [(e["snapshot"], e["seq"]) for e in bed.take()] == [(True, 15), (False, 16)]
     books = bed.status.report().books
     assert (books.synced, books.resyncs) == (1, 1)
+
+
+def test_a_book_of_another_depth_begins_anew_and_nothing_else_does(make: Any) -> None:
+    bed = make(spot("book", "trades", book_depth=100))
+    key = bed.connect()
+    bed.feed(key, depth(11, 12), trade(10))
+    bed.run(0.5)
+    bed.answer("/depth?symbol=BTCUSDT&limit=100", snapshot(11))
+    bed.take()
+    bed.core.follow(spot("book", "trades", book_depth=90))  # the same levels of the exchange
+    bed.run(1.0)
+    assert bed.sockets.wires[key].sent == []
+    bed.core.follow(spot("book", "trades", book_depth=500))
+    bed.run(1.0)
+    bed.acknowledge(key)
+    bed.run(1.0)
+    bed.acknowledge(key)
+    bed.feed(key, depth(21, 22), trade(11))
+    bed.run(0.5)
+    bed.answer("/depth?symbol=BTCUSDT&limit=500", snapshot(21))
+    events = bed.take()
+    assert gaps(events) == [("started", 13, 20, 1)]
+    assert [(e["channel"], e["n"]) for e in events] == [("trades", 3), ("book", 1), ("book", 2), ("book", 3)]
+    assert not bed.sockets.wires[key].closed
+
+
+def test_a_topic_that_names_its_depth_is_changed_on_its_connection(make: Any) -> None:
+    def bybit(depth: int) -> Assignment:
+        return assigned("bybit", "spot", NATIVES, ["book"], book_depth=depth)
+
+    bed = make(bybit(50))
+    key = bed.connect()
+    bed.core.follow(bybit(200))
+    bed.run(2.0)
+    assert [text for text in bed.sockets.wires[key].sent if "orderbook" in text] == [
+        '{"req_id":"2","op":"unsubscribe","args":["orderbook.50.BTCUSDT"]}',
+        '{"req_id":"3","op":"subscribe","args":["orderbook.200.BTCUSDT"]}',
+    ]
+    assert not bed.sockets.wires[key].closed
 
 
 # ---- bans ----------------------------------------------------------------------------------------------------------------
