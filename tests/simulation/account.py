@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,19 @@ from marketfeed.exchanges.message import Numbering
 from marketfeed.normalizer import Row
 from tests.simulation.broken import BrokenError
 from tests.simulation.figures import Figures
+from tests.simulation.keys import Key, key, keys
 
 MERGED = "ticker"
 """It may come as deltas, so that only which message it was is held against the truth: a lost one is announced, and what it
 changed is not known until it changes again."""
+OUR_OWN = frozenset({"recv", "n", "backfill"})
 
 
 @dataclass(slots=True)
 class Told:
-    """One event, as the exchange told it."""
+    """One event as the exchange told it, or one fill of a joined trade."""
 
-    key: Hashable
+    key: Key
     event: dict[str, Any]
     made_s: float
     withheld: bool
@@ -30,24 +31,29 @@ class Told:
 class Account:
     """One stream without levels. `take` raises `BrokenError`."""
 
-    def __init__(self, channel: str, symbol: str, figures: Figures, *, polled: bool) -> None:
-        """`polled`: some of it comes over REST, of which nothing is told."""
+    def __init__(self, channel: str, symbol: str, figures: Figures, *, polled: bool = False, ends: bool = False) -> None:
+        """`polled`: some of it comes over REST. `ends`: the end of a candle is not told, but follows from the next one."""
         self.name = f"{channel}:{symbol}"
         self._channel = channel
         self._polled = polled
+        self._ends = ends
         self._numbering = Numbering.NONE
         """As declared for the messages that come."""
         self._figures = figures
         self._due: deque[Told] = deque()
         """Told, and neither published nor announced yet."""
-        self._keys: set[Hashable] = set()
+        self._keys: set[Key] = set()
         """Of those that are due."""
-        self._repeats: dict[Hashable, dict[str, Any]] = {}
+        self._newest: Key = ()
+        """Of the event that was told last."""
+        self._last: int | None = None
+        """Its number, where it has one."""
+        self._repeats: dict[Key, dict[str, Any]] = {}
+        """Told again, to new subscribers alone or because nothing changed; until the next event that is new."""
         self._gaps: list[dict[str, Any]] = []
         """Announced since the last event."""
-        self._last: int | None = None
-        """Number of the last event that was told or announced, where they are numbered."""
-        self._passed = 0
+        self._event: dict[str, Any] = {}
+        """The last one that was told and published."""
         self._n = 0
         self._received_ns = 0
         """Receipt of the last event that was published."""
@@ -56,18 +62,23 @@ class Account:
 
     def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
         """See `Chronicle`."""
-        self._numbering = row.message.numbering
-        if self._numbered and row.position is not None:
+        event, self._numbering = row.event, row.message.numbering
+        if self._is_numbered and row.position is not None:
             if self._last is not None and row.position <= self._last:
-                return  # told again
+                return
             self._last = row.position
-        told = Told(self._key(row.event), row.event, now_s, withheld)
-        self._due.append(told)
-        self._keys.add(told.key)
+        newest = key(self._channel, event)
+        if newest == self._newest:
+            self._repeats[newest] = event
+            return
+        self._newest = newest
+        for each in keys(self._channel, event):
+            self._due.append(Told(each, event, now_s, withheld))
+            self._keys.add(each)
 
     def repeated(self, row: Row) -> None:
         """See `Chronicle`."""
-        self._repeats[self._key(row.event)] = row.event
+        self._repeats[key(self._channel, row.event)] = row.event
 
     # ---- what the shard publishes ------------------------------------------------------------------------------------
 
@@ -77,16 +88,10 @@ class Account:
         if event["type"] == "gap":
             self._figures.gap(event["reason"])
             self._gaps.append(event)
-        elif not self._is_poll(event):
+            return
+        if not self._is_poll(event) and not self._is_end(event):
             self._data(event, now_s)
-            self._received_ns = event["recv"]
-
-    def overdue(self, before_s: float) -> str | None:
-        """What was told before this moment and is neither published nor announced; null: nothing."""
-        first = next((told for told in self._due if not told.withheld), None)
-        if first is None or first.made_s >= before_s:
-            return None
-        return f"{self.name}: nothing is known of {first.key}, told at {first.made_s:.3f} s"
+        self._received_ns = event["recv"]
 
     def count(self, event: dict[str, Any]) -> None:
         """`n` rises by one, and begins anew with a start alone."""
@@ -96,57 +101,73 @@ class Account:
             raise BrokenError(f"{self.name}: n is {event['n']} where {expected} is due: {event}")
         self._n = event["n"]
 
+    def overdue(self, since_s: float, before_s: float) -> str | None:
+        """What was told between these moments and is neither published nor announced; null: nothing.
+
+        What was lost earlier is announced with the next event at the latest.
+        """
+        first = next((told for told in self._due if not told.withheld and since_s <= told.made_s < before_s), None)
+        return None if first is None else f"{self.name}: nothing is known of {first.key}, told at {first.made_s:.3f} s"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its numbers tell of every loss."""
+        return self._numbering is Numbering.CONSECUTIVE
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     @property
-    def _numbered(self) -> bool:
+    def _is_numbered(self) -> bool:
         return self._numbering in {Numbering.CONSECUTIVE, Numbering.RISING}
 
-    def _key(self, event: dict[str, Any]) -> Hashable:
-        match self._channel.partition(".")[0]:
-            case "trades":
-                fields = ["id"]
-            case "bbo" if event["seq"] is not None:
-                fields = ["seq"]
-            case "candles":
-                fields = ["ts", "open_time", "closed"]
-            case "liquidations":
-                fields = ["ts", "price", "size"]
-            case _:
-                fields = ["ts"]
-        return tuple(event[field] for field in fields)
-
     def _is_poll(self, event: dict[str, Any]) -> bool:
-        """What came over REST, where the exchange's stream does not tell it."""
+        """What the exchange's stream does not tell."""
         return self._polled and "open_interest" in event
 
+    def _is_end(self, event: dict[str, Any]) -> bool:
+        """The end of the candle that was published last: it says what that did."""
+        if not self._ends or not event["closed"]:
+            return False
+        self._same(event, self._event, OUR_OWN | {"closed", "ts"})
+        return True
+
     def _data(self, event: dict[str, Any], now_s: float) -> None:
-        key = self._key(event)
-        if key not in self._keys:
-            if key not in self._repeats:
+        own = key(self._channel, event)
+        if own not in self._keys:
+            if own not in self._repeats:
                 raise BrokenError(f"{self.name}: published twice, out of order, or never told: {event}")
-            self._same(event, self._repeats[key], besides_time=True)
+            self._same(event, self._repeats[own], OUR_OWN | {"ts"})
             return
-        missing: list[Told] = []
-        while (told := self._due.popleft()).key != key:
-            missing.append(told)
-        self._keys.difference_update(told.key for told in (told, *missing))
-        self._same(event, told.event, besides_time=key in self._repeats)
-        self._account(missing, event, now_s)
+        before = self._until(own)
+        told = before.pop()
+        joined = int(event.get("count") or 1)
+        if len(before) < joined - 1:
+            raise BrokenError(f"{self.name}: fills of it were published before: {event}")
+        if joined == int(told.event.get("count") or 1):
+            self._same(event, told.event, OUR_OWN | ({"ts"} if own in self._repeats else set()))
+        self._account(before[: len(before) - joined + 1], event, now_s)
         self._figures.published += 1
         if event.get("backfill"):
             self._figures.filled(now_s - told.made_s)
         self._gaps.clear()
         self._repeats.clear()
+        self._event = event
 
-    def _same(self, event: dict[str, Any], told: dict[str, Any], *, besides_time: bool) -> None:
+    def _until(self, own: Key) -> list[Told]:
+        """What was told up to an event that is due."""
+        found: list[Told] = []
+        while not found or found[-1].key != own:
+            found.append(self._due.popleft())
+            self._keys.discard(found[-1].key)
+        return found
+
+    def _same(self, event: dict[str, Any], told: dict[str, Any], besides: set[str] | frozenset[str]) -> None:
         """What was published says what was told."""
-        skipped = {"recv", "n", "backfill"} | ({"ts"} if besides_time else set())
         if self._channel == MERGED:
             return
-        for key in (event.keys() | told.keys()) - skipped:
-            if event.get(key) != told.get(key):
-                raise BrokenError(f"{self.name}: {key} is {event.get(key)!r} and was told as {told.get(key)!r}: {event}")
+        for field in (event.keys() | told.keys()) - besides:
+            if event.get(field) != told.get(field) and not (field == "count" and event.get("backfill")):
+                raise BrokenError(f"{self.name}: {field} was told as {told.get(field)!r}: {event}")
 
     def _account(self, missing: list[Told], event: dict[str, Any], now_s: float) -> None:
         """Each missing event is within a gap that was announced, and no gap claims what was published."""
@@ -161,8 +182,8 @@ class Account:
 
     def _holds(self, gap: dict[str, Any], told: Told, event: dict[str, Any]) -> bool:
         """Whether its bounds hold an event."""
-        if self._numbered:
-            number = int(told.event["id"] if self._channel == "trades" else told.event["seq"])
+        if self._is_numbered:
+            number = int(told.key[0])
             return (gap["from_seq"] is None or gap["from_seq"] <= number) and (gap["to_seq"] is None or number <= gap["to_seq"])
         if gap["from_ts"] is not None and gap["from_ts"] > self._received_ns > 0:
             raise BrokenError(f"{self.name}: a gap begins after the last event that was published: {gap}")

@@ -12,9 +12,12 @@ from marketfeed_simulator.symbol import Levels
 from tests.simulation.account import Account
 from tests.simulation.broken import BrokenError
 from tests.simulation.figures import Figures
+from tests.simulation.keys import number
 
 EVERY = 20
 """Of so many changes one is followed by a comparison, and every snapshot is."""
+EVERY_UNCHAINED = 4
+"""The same, where changes do not tell what they follow on."""
 ALL = 5000
 """Levels a side: more than there are."""
 
@@ -28,13 +31,14 @@ class BookAccount(Account):
         self, symbol: str, figures: Figures, truth: Callable[[int, int], Levels], depth: int | None, *, cuts: bool
     ) -> None:
         """`truth`: (number, levels a side) → the exchange's book. `depth`: that it tells; `cuts`: without removing the rest."""
-        super().__init__("book", symbol, figures, polled=False)
+        super().__init__("book", symbol, figures)
         self._truth = truth
         self._depth = depth or ALL
         self._cuts = cuts
         self._sides: tuple[Side, Side] = ({}, {})
         self._known = False
         self._seq: int | None = None
+        self._at = 0
         self._over_rest = False
         """The last event was a snapshot: the first change may have begun before it."""
         self._changes = 0
@@ -42,7 +46,7 @@ class BookAccount(Account):
         """(when it was told, its number, withheld) of what was not consumed yet."""
 
     def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
-        self._numbers.append((now_s, row.event["seq"], withheld))
+        self._numbers.append((now_s, number(row.event), withheld))
 
     def repeated(self, row: Row) -> None:
         """A snapshot of its own tells nothing new."""
@@ -64,17 +68,20 @@ class BookAccount(Account):
                     side.pop(value, None)
         if self._cuts:
             self._cut()
-        while self._numbers and self._numbers[0][1] <= event["seq"]:
-            self._numbers.popleft()
         self._changes += 1
-        if event["snapshot"] or self._changes % EVERY == 0:
+        self._at = number(event)
+        while self._numbers and self._numbers[0][1] <= self._at:
+            self._numbers.popleft()
+        if event["snapshot"] or self._changes % (EVERY if event["seq"] is not None else EVERY_UNCHAINED) == 0:
             self._compare()
 
-    def overdue(self, before_s: float) -> str | None:
-        waiting = [number for made_s, number, withheld in self._numbers if made_s < before_s and not withheld]
-        if not self._known and self._numbers:
-            return f"{self.name}: there is no book"
-        return f"{self.name}: change {waiting[0]} of the book is missing" if waiting else None
+    @property
+    def is_proven(self) -> bool:
+        return True
+
+    def overdue(self, since_s: float, before_s: float) -> str | None:
+        due = [at for made_s, at, withheld in self._numbers if since_s <= made_s < before_s and not withheld]
+        return f"{self.name}: nothing is known of the change {due[0]}" if due else None
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -87,7 +94,7 @@ class BookAccount(Account):
             self._figures.resyncs += 1
         else:
             joins = event["prev_seq"] == self._seq
-            overlaps = self._over_rest and self._seq is not None and event["prev_seq"] < self._seq < event["seq"]
+            overlaps = not joins and self._over_rest and self._seq is not None and event["prev_seq"] < self._seq < event["seq"]
             if not self._known or not (joins or overlaps):
                 raise BrokenError(f"{self.name}: a change that does not follow on {self._seq}: {event}")
             self._over_rest = False
@@ -99,11 +106,10 @@ class BookAccount(Account):
                 del side[price]
 
     def _compare(self) -> None:
-        assert self._seq is not None
-        truth = self._truth(self._seq, self._depth)
+        truth = self._truth(self._at, self._depth)
         self._figures.books_compared += 1
         for kept, told, which in zip(self._sides, (truth.bids, truth.asks), ("bids", "asks"), strict=True):
             expected = {Decimal(price): Decimal(size) for price, size in told}
             if kept != expected:
                 wrong = sorted(kept.items() ^ expected.items())[:4]
-                raise BrokenError(f"{self.name}: {which} at {self._seq} are not the exchange's: {wrong}")
+                raise BrokenError(f"{self.name}: {which} at {self._at} are not the exchange's: {wrong}")

@@ -10,6 +10,7 @@ from marketfeed.symbols import Names
 from marketfeed_simulator.market import Market
 from marketfeed_simulator.symbol import UPDATES, Levels
 from tests.simulation.broken import BrokenError
+from tests.simulation.keys import number
 
 
 class Reader(Protocol):
@@ -69,7 +70,7 @@ class Chronicle:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _note(self, row: Row) -> None:
-        self._steps[row.symbol, row.event["seq"]] = self._last.get(row.symbol, -1)
+        self._steps[row.symbol, number(row.event)] = self._last.get(row.symbol, -1)
 
     def _rows(self, text: str) -> list[Row]:
         found = self._normalizer.decode(text.encode())

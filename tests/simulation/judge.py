@@ -25,6 +25,8 @@ class Judge:
         self._market = catalogue.market(plan.exchange, plan.market)
         self._chronicle, self._figures, self._agenda = chronicle, figures, agenda
         self._polled = {poll.channel for poll in self._market.polls}
+        hooks = {message.hook.name for message in self._market.wire.messages if message.hook is not None}
+        self._ends = "candle_end" in hooks
         self._accounts = {(c, symbol): self._account(c, symbol) for symbol in plan.symbols for c in plan.channels}
 
     def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
@@ -44,14 +46,24 @@ class Judge:
                 raise BrokenError(f"nothing was told of the stream of {event}")
             account.take(event, self._agenda.now_s)
 
-    def overdue(self, seconds: float) -> str | None:
-        """What was told longer ago than this and is neither published nor announced; null: nothing."""
-        before_s = self._agenda.now_s - seconds
-        return next((found for account in self._accounts.values() if (found := account.overdue(before_s))), None)
+    def proven(self) -> list[tuple[str, str]]:
+        """(channel, symbol) of streams of which a lost message is noticed."""
+        return [name for name, account in self._accounts.items() if account.is_proven]
+
+    def overdue(self, since_s: float, before_s: float) -> str | None:
+        """What was told between these moments and is neither published nor announced; null: nothing."""
+        found = (account.overdue(since_s, before_s) for account in self._accounts.values())
+        return next(filter(None, found), None)
 
     def _account(self, channel: str, symbol: str) -> Account:
         if channel != "book":
-            return Account(channel, symbol, self._figures, polled=channel in self._polled)
+            return Account(
+                channel,
+                symbol,
+                self._figures,
+                polled=channel in self._polled,
+                ends=self._ends and channel.startswith("candles"),
+            )
         market = self._market
         return BookAccount(
             symbol,

@@ -12,12 +12,19 @@ from tests.simulation.agenda import Agenda
 from tests.simulation.broken import BrokenError
 from tests.simulation.figures import Figures
 from tests.simulation.judge import Judge
+from tests.simulation.kinds import Kinds
 from tests.simulation.plan import Plan
 from tests.simulation.process import Process
 from tests.simulation.sink import Sink
 from tests.simulation.trouble import Trouble
 from tests.simulation.venue import Venue
 
+TROUBLE_S = 900.0
+"""Mean time between two troubles."""
+CUT_S = 3600.0
+"""And between two unannounced cuts beside them."""
+LEG_S = 300.0
+"""Where streams have two legs, at least so long after a cut the next one comes: both are there again."""
 SETTLE_S = 1200.0
 """Without trouble, at the end of the day: by then all is well."""
 CALM_S = 600.0
@@ -66,7 +73,8 @@ class Day:
         self._judge = judge = Judge(plan, venue.chronicle, self.figures, self.agenda)
         venue.chronicle.reader = judge
         sink = Sink(judge.published)
-        self._trouble = Trouble(self.agenda, venue, sink, Random(random.random()), self.figures)
+        self._trouble = Trouble(self.agenda, Random(random.random()), self.figures)
+        self._kinds = Kinds(self.agenda, plan, venue, sink, judge, Random(random.random()))
         self._process = Process(self.agenda, plan.assignment(), venue, sink, random, folder)
         self._unwell_s: float | None = 0.0
         """When the last trouble ended, while not all is well again."""
@@ -74,7 +82,7 @@ class Day:
     def run(self) -> None:
         """All of it. Raises `BrokenError`."""
         self._step()
-        self.agenda.after(60.0, lambda: self._trouble.begin(self._end_s - SETTLE_S))
+        self.agenda.after(60.0, self._begin_trouble)
         self.agenda.after(LOOK_S, self._look)
         agenda, process = self.agenda, self._process
         while True:
@@ -89,6 +97,15 @@ class Day:
             raise BrokenError(f"not all is well at the end: {process.report.reasons}")
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _begin_trouble(self) -> None:
+        trouble, kinds, end_s = self._trouble, self._kinds, self._end_s - SETTLE_S
+        if self._plan.legs == 2:
+            trouble.again_and_again([kinds.cut], LEG_S, 2 * LEG_S, end_s)
+            return
+        trouble.again_and_again(kinds.all(), 0.0, TROUBLE_S, end_s)
+        trouble.again_and_again([kinds.cut], 0.0, CUT_S, end_s)
+        trouble.once(self._end_s / 2, kinds.banned)
 
     def _step(self) -> None:
         """The market goes on."""
@@ -108,7 +125,7 @@ class Day:
             self._unwell_s = None
         if now_s - over_s < CALM_S:
             return
-        late = self._judge.overdue(LATE_S)
+        late = self._judge.overdue(over_s + CALM_S / 2, now_s - LATE_S)
         if late is not None:
             raise BrokenError(f"{now_s - over_s:.0f} s after the last trouble: {late}")
         if self._unwell_s is not None:

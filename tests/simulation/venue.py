@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import ceil
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from marketfeed.exchanges import catalogue as product
@@ -37,6 +39,9 @@ class Venue:
         self.faults = Faults(agenda.clock.monotonic, self.exchange.limits.banned_status)
         self.rest_lost = False
         """REST calls are not answered at all."""
+        self.silent: Counter[str] = Counter()
+        """Topics that bring nothing, with how many troubles want that."""
+        self._unanswered_s = 0.0
         self.peers: dict[int, Peer] = {}
         """Those that are open, by number."""
         self.generator = Generator(self.exchange, self.market)
@@ -82,6 +87,8 @@ class Venue:
         self.chronicle.told(text, self.agenda.now_s, withheld=withheld)
 
     def _send(self, peer: Peer, topic: str, payload: str) -> bool:
+        if self.silent[topic]:
+            return False
         text = self.exchange.envelope(peer.session, topic, payload).encode()
         out = self.faults.apply(peer.number, topic, text) if self.faults.active else [text]
         peer.add(out)
@@ -122,7 +129,7 @@ class Venue:
             self.violated("banned", f"an attempt {until_s - self.agenda.now_s:.1f} s before the end of a ban that was told")
         if self.agenda.now_s >= until_s:
             self._told = self.agenda.now_s + TOLD_S, self.agenda.now_s + left_s
-        return Disconnect(f"HTTP {status}", http_status=status, retry_after_s=float(max(1, round(left_s))))
+        return Disconnect(f"HTTP {status}", http_status=status, retry_after_s=float(ceil(left_s)))
 
     def greet(self, peer: Peer, topics: list[str]) -> None:
         if len(peer.session.topics) > self._streams_per_connection:
@@ -174,6 +181,15 @@ class Venue:
         if status is not None:
             return Reply(status, b"{}", self.faults.rest_delay_s)
         return Reply(reply.status, self.faults.rest_body(reply.body).encode(), self.faults.rest_delay_s)
+
+    def unanswered(self, seconds: float) -> None:
+        """For so long REST calls may come to nothing."""
+        self._unanswered_s = max(self._unanswered_s, self.agenda.now_s + seconds)
+
+    @property
+    def answers_s(self) -> float:
+        """For how long all REST calls have been answered, and at once."""
+        return self.agenda.now_s - self._unanswered_s
 
     def _reply(self, path: str) -> HttpReply:
         target = urlsplit(path)
