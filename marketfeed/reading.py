@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from marketfeed import grammar
 from marketfeed.events import Field
-from marketfeed.exchanges.message import Before, Levels, OneOf, Source
+from marketfeed.exchanges.message import Before, Best, Levels, OneOf, Source
 from marketfeed.grammar import Malformed
 
 Read: TypeAlias = Callable[[Any, Any], Any]
@@ -92,6 +92,8 @@ def reader(field: Field, source: Source) -> Read:
         return _converted(Path(source.path), grammar.before)
     if isinstance(source, Levels):
         return _levels(source)
+    if isinstance(source, Best):
+        return _best(source)
     return _converted(Path(source), grammar.CONVERT[field.kind])
 
 
@@ -135,5 +137,22 @@ def _levels(source: Levels) -> Read:
         if type(found) is not list:
             grammar.refuse("not an array of levels", found)
         return [[decimal(price.need(level, None)), decimal(size.need(level, None))] for level in found]
+
+    return read
+
+
+def _best(source: Best) -> Read:
+    path, first, size, kind = Path(source.path), Path(f"{source.path}/0/{source.place}"), Path("1"), Path(source.kind)
+    place, decimal = Path(source.place), grammar.decimal
+
+    def read(record: Any, around: Any) -> Any:
+        if kind.find(record, around) == source.whole:
+            value = first.find(record, around)
+            return None if value is None else decimal(value)
+        found = path.find(record, around)
+        levels = found if type(found) is list else ()
+        kept = (level for level in levels if not grammar.is_zero(decimal(size.need(level, None))))
+        best = next(kept, None)
+        return None if best is None else decimal(place.need(best, None))
 
     return read

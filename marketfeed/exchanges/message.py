@@ -44,7 +44,21 @@ class Levels:
     size: str = "1"
 
 
-Source: TypeAlias = str | bool | OneOf | Before | Levels
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Price or size of the best level, where a message may be a change: then it is the first that is not removed."""
+
+    path: str
+    """Of an array of levels, the best first; one that is empty or missing tells nothing."""
+    place: str
+    """In a level: 0 its price, 1 its size."""
+    kind: str
+    """Path of the text that tells whole from change."""
+    whole: str
+    """That text of a message that is no change."""
+
+
+Source: TypeAlias = str | bool | OneOf | Before | Levels | Best
 """Where an event's field comes from: a path (text), a constant (bool), or one of the forms above."""
 
 

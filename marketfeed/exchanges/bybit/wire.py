@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from marketfeed.exchanges.message import Before, Levels, Numbering, OneOf, Wire, message
+from marketfeed.exchanges.message import Before, Best, Levels, Numbering, OneOf, Wire, message
 
 INTERVALS = {"1": "1m", "3": "3m", "5": "5m", "15": "15m", "30": "30m", "60": "1h", "120": "2h", "240": "4h", "360": "6h",
              "720": "12h", "D": "1d", "W": "1w", "M": "1M"}  # fmt: skip
@@ -20,9 +20,11 @@ _SPOT_TRADE = message("trades", "publicTrade.{symbol}", at="data", numbering=Num
                       size="v", side=OneOf("S", _TAKER))  # fmt: skip
 _TRADE = message("trades", "publicTrade.{symbol}", at="data", numbering=Numbering.UNIQUE, ts="T", id="i", price="p",
                  size="v", side=OneOf("S", _TAKER))  # fmt: skip
-# Snapshots only since 2025-03-20, sent again every 3 s with the same `u`. A side that is empty has no best price.
-_BBO = message("bbo", "orderbook.1.{symbol}", at="data", numbering=Numbering.RISING, ts="../cts|../ts", bid_price="b/0/0?",
-               bid_size="b/0/1?", ask_price="a/0/0?", ask_size="a/0/1?", seq="u")  # fmt: skip
+# Snapshots only since 2025-03-20, sent again every 3 s with the same `u`; in deltas of before a side that is not named has no
+# news, and what was best is removed beside what is now. A side that is empty has no best price.
+_BBO = message("bbo", "orderbook.1.{symbol}", at="data", numbering=Numbering.RISING, ts="../cts|../ts", seq="u",
+               bid_price=Best("b", "0", "../type", "snapshot"), bid_size=Best("b", "1", "../type", "snapshot"),
+               ask_price=Best("a", "0", "../type", "snapshot"), ask_size=Best("a", "1", "../type", "snapshot"))  # fmt: skip
 # `u` rises by one with each message; 1 is a restart of the service, and so a snapshot whatever `type` says. The depth of 500
 # was removed on 2025-09-11.
 _BOOK = message("book", *(f"orderbook.{depth}.{{symbol}}" for depth in (200, 50, 1000, 500)), at="data",

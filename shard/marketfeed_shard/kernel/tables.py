@@ -14,7 +14,7 @@ import orjson
 
 from marketfeed.events import BOOK, CANDLE, OPTIONAL, SIZED, TS, Kind, event_type
 from marketfeed.events import Field as EventField
-from marketfeed.exchanges.message import Before, Levels, Message, Numbering, OneOf, Source, Wire
+from marketfeed.exchanges.message import Before, Best, Levels, Message, Numbering, OneOf, Source, Wire
 
 RECORD, AROUND = 0, 1
 MOST_VALUES, MOST_LEVELS, MOST_OPS = 32, 2, 24
@@ -223,9 +223,21 @@ def _operation(tree: _Tree, own: EventField, source: Source | None, record: int,
         return Operation(Op.BEFORE, before, where, source.path.endswith("?"))
     if isinstance(source, Levels):
         return Operation(Op.LEVELS, before, tree.levels(source, record), counts=True)
+    if isinstance(source, Best):
+        where = tree.alternatives(f"{source.path}/0/{source.place}", record, around)
+        return Operation(Op.DECIMAL, before, where, optional=True, counts=True)
     if source is None:
         return Operation(Op.CONSTANT, before, constant=b"null")
     return Operation(OF_KIND[own.kind], before, tree.alternatives(source, record, around), source.endswith("?"), counts=True)
+
+
+def _only_whole(tree: _Tree, declared: Message, record: int, around: int) -> list[Operation]:
+    """What writes nothing and declines a change, of which the plain engine finds the best level."""
+    kinds = {source.kind: source.whole for source in declared.fields.values() if isinstance(source, Best)}
+    return [
+        Operation(Op.ONE_OF, b"", tree.alternatives(kind, record, around), table=((whole.encode(), b""),))
+        for kind, whole in kinds.items()
+    ]
 
 
 def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message, depth: int | None) -> Declaration:
@@ -261,6 +273,7 @@ def _declaration(tree: _Tree, wire: Wire, number: int, declared: Message, depth:
             operation = _operation(tree, own, fields[own.name], record, around)
             operation.omit, operation.counts = True, False
             operations.append(operation)
+    operations += _only_whole(tree, declared, record, around)
     if len(operations) > MOST_OPS:
         raise TooWide(declared.channel)
     names = [o.before[2:-2].decode() for o in operations]

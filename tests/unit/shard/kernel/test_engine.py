@@ -259,6 +259,17 @@ def test_merged_deltas_are_left_to_the_plain_engine() -> None:
     assert not owner.engine.feed(frame, 0, T0)
 
 
+@pytest.mark.parametrize(("kind", "taken"), [("snapshot", True), ("delta", False)])
+def test_changes_of_the_best_prices_are_left_to_the_plain_engine(kind: str, taken: bool) -> None:
+    owner = Owner(MARKETS["bybit", "linear"], ("bbo",))
+    data = {"s": "BTCUSDT", "b": [["5", "0"], ["4", "1"]], "a": [["6", "1"]], "u": 7}
+    frame = json.dumps({"topic": "orderbook.1.BTCUSDT", "type": kind, "ts": 1786310817883, "data": data}).encode()
+    assert owner.engine.feed(frame, 0, T0) == taken
+    events = Both(MARKETS["bybit", "linear"], MARKETS["bybit", "linear"].symbol).events(frame)
+    assert events is not None
+    assert events[0]["bid_price"] == ("5" if taken else "4")
+
+
 def test_a_symbol_that_becomes_known_is_found_the_next_time() -> None:
     owner = Owner()
     known: dict[str, str] = {"BTCUSDT": "BTC-USDT"}

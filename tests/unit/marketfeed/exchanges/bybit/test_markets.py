@@ -82,6 +82,12 @@ def test_a_book_with_one_side_has_no_other_best_price() -> None:
     assert (found["bid_price"], found["bid_size"], found["ask_price"], found["ask_size"]) == ("30247.20", "30.028", None, None)
 
 
+def test_a_change_of_the_best_prices_names_what_is_gone_beside_what_is_best_now() -> None:
+    change = {**LEVELS, "b": [["27994.60", "0"], ["27991.70", "0.777"]], "a": []}
+    found = event(LINEAR, "orderbook.1.BTCUSDT", change, "delta")
+    assert (found["bid_price"], found["bid_size"], found["ask_price"], found["ask_size"]) == ("27991.70", "0.777", None, None)
+
+
 def test_sizes_of_inverse_contracts_are_contracts() -> None:
     assert event(INVERSE, "orderbook.1.BTCUSD", LEVELS)["size_unit"] == "contracts"
     assert "size_unit" not in event(LINEAR, "orderbook.1.BTCUSDT", LEVELS)
