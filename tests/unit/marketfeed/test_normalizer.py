@@ -409,7 +409,10 @@ HISTORY = message("trades", at="", ts="T", id="a", price="p", size="q", side=One
 
 
 def test_an_answer_over_rest_becomes_the_events_of_the_symbol_that_was_asked_for() -> None:
-    body = b'[{"a":26129,"p":"0.01633102","q":"4.70443515","T":1498793709153,"m":true},{"a":26130,"p":"1","q":"2","T":1498793709154,"m":false}]'
+    body = (
+        b'[{"a":26129,"p":"0.01633102","q":"4.70443515","T":1498793709153,"m":true},'
+        b'{"a":26130,"p":"1","q":"2","T":1498793709154,"m":false}]'
+    )
     rows = Normalizer(SPOT, lambda native: None).body(HISTORY, "BTC-USDT", body)
     assert [(row.channel, row.symbol, row.event["id"], row.event["side"]) for row in rows] == [
         ("trades", "BTC-USDT", "26129", "sell"),
