@@ -41,13 +41,15 @@ class Chronicle:
         self._last: dict[str, int] = {}
         """Of books, by symbol: the step that was told last."""
 
-    def told(self, text: str, now_s: float, *, withheld: bool) -> None:
-        """A message for everybody, just made."""
-        for row in self._rows(text):
+    def told(self, text: str, now_s: float, *, withheld: bool) -> list[tuple[str, str]]:
+        """A message for everybody, just made: (channel, symbol) of what it tells of."""
+        rows = self._rows(text)
+        for row in rows:
             if row.channel == "book":
                 self._last[row.symbol] = self._market.last_step(self._market.place(row.symbol))
                 self._note(row)
             self.reader.told(row, now_s, withheld=withheld)
+        return [(row.channel, row.symbol) for row in rows]
 
     def repeated(self, text: str) -> None:
         """A message for a new subscriber: what was told last."""

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from marketfeed.exchanges import catalogue
 from tests.simulation.agenda import Agenda
 from tests.simulation.judge import Judge
 from tests.simulation.peer import Peer
-from tests.simulation.plan import Plan
 from tests.simulation.sink import Sink
 from tests.simulation.venue import Venue
 
@@ -27,10 +25,9 @@ REJECTED_S = 300.0
 class Kinds:
     """Of one day."""
 
-    def __init__(self, agenda: Agenda, plan: Plan, venue: Venue, sink: Sink, judge: Judge, random: Random) -> None:
-        self._agenda, self._plan, self._venue, self._sink, self._judge = agenda, plan, venue, sink, judge
+    def __init__(self, agenda: Agenda, venue: Venue, sink: Sink, judge: Judge, random: Random) -> None:
+        self._agenda, self._venue, self._sink, self._judge = agenda, venue, sink, judge
         self._random = random
-        self._market = catalogue.market(plan.exchange, plan.market)
         self._door_s = 0.0
         """Until then nobody is let in."""
 
@@ -210,8 +207,7 @@ class Kinds:
         streams = self._judge.proven()
         if not streams:
             return
-        channel, symbol = self._random.choice(streams)
-        topic = self._market.topics(channel, self._market.native(symbol), None)[0].name
+        topic = self._venue.carriers[self._random.choice(streams)]
         peers = [peer for peer in self._venue.peers.values() if topic in peer.session.topics]
         if peers:
             act(topic, self._random.choice(peers).number)

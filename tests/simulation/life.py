@@ -74,7 +74,7 @@ class Day:
         venue.chronicle.reader = judge
         sink = Sink(judge.published)
         self._trouble = Trouble(self.agenda, Random(random.random()), self.figures)
-        self._kinds = Kinds(self.agenda, plan, venue, sink, judge, Random(random.random()))
+        self._kinds = Kinds(self.agenda, venue, sink, judge, Random(random.random()))
         self._process = Process(self.agenda, plan.assignment(), venue, sink, random, folder)
         self._unwell_s: float | None = 0.0
         """When the last trouble ended, while not all is well again."""

@@ -12,9 +12,9 @@ from tests.simulation.figures import Figures
 log = logging.getLogger("simulation")
 
 AFTERMATH_S = 12.0
-"""For so long after a trouble the market is lively."""
+"""For so long after a trouble begins or ends the market is lively."""
 LEAD_S = 2.0
-"""And for up to so long before it."""
+"""And for so long before it."""
 
 Kind = Callable[[], float]
 """Begins a trouble; returns for how many seconds it lasts."""
@@ -27,11 +27,15 @@ class Trouble:
         self._agenda, self._random, self._figures = agenda, random, figures
         self.until_s = 0.0
         """When the last one that has begun ends."""
+        self._lively: list[tuple[float, float]] = []
+        """(from, to): around the beginnings and ends of those that are not over."""
 
     @property
     def is_lively(self) -> bool:
-        """Whether something is wrong, was just now, or is about to be."""
-        return self._agenda.now_s < self.until_s + AFTERMATH_S
+        """Whether something has begun or ended just now, or is about to begin."""
+        now_s = self._agenda.now_s
+        self._lively = [(since_s, until_s) for since_s, until_s in self._lively if now_s < until_s]
+        return any(since_s <= now_s for since_s, _ in self._lively)
 
     def once(self, when_s: float, kind: Kind) -> None:
         """One, at about this time."""
@@ -52,6 +56,7 @@ class Trouble:
     def _make(self, kind: Kind) -> None:
         """It begins once the market is lively."""
         self.until_s = max(self.until_s, self._agenda.now_s + LEAD_S)
+        self._lively.append((self._agenda.now_s, self._agenda.now_s + AFTERMATH_S))
         self._agenda.after(self._random.uniform(0.5, LEAD_S), lambda: self._begin(kind))
 
     def _begin(self, kind: Kind) -> None:
@@ -59,4 +64,6 @@ class Trouble:
         name = getattr(kind, "__name__", "trouble")
         log.info("%.3f s: %s, for %.1f s", self._agenda.now_s, name, seconds)
         self._figures.faults[name] += 1
-        self.until_s = max(self.until_s, self._agenda.now_s + seconds)
+        end_s = self._agenda.now_s + seconds
+        self.until_s = max(self.until_s, end_s)
+        self._lively.append((end_s - LEAD_S, end_s + AFTERMATH_S))

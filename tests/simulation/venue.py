@@ -7,6 +7,7 @@ from math import ceil
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from marketfeed.exchanges import catalogue as product
+from marketfeed.exchanges.exchange import Topic
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_simulator import catalogue
 from marketfeed_simulator.exchange import HttpReply
@@ -15,7 +16,7 @@ from marketfeed_simulator.generator import Generator, Message
 from marketfeed_simulator.limits import AddressLimits
 from marketfeed_simulator.listing import named
 from marketfeed_simulator.market import Market
-from marketfeed_simulator.session import Session
+from marketfeed_simulator.session import Hearing, Session
 from tests.simulation.agenda import Agenda
 from tests.simulation.broken import BrokenError
 from tests.simulation.chronicle import Chronicle
@@ -50,18 +51,30 @@ class Venue:
         self._numbers = 0
         self._told: tuple[float, float] = (0.0, 0.0)
         """Between these times whoever was banned knows it."""
-        topics = plan.topics()
-        self.topics = [topic.name for topic in topics]
-        self._observers = {topic.name: self._observer(topic.path) for topic in topics}
-        self.chronicle = Chronicle(product.market(plan.exchange, plan.market), self.market)
+        self._product = product.market(plan.exchange, plan.market)
+        self._observers: dict[str, Session] = {}
+        """Topic → a connection that nobody has, and on which all is told."""
+        self._observe(plan.topics())
+        self.carriers: dict[tuple[str, str], str] = {}
+        """(channel, symbol) → the topic that brings it."""
+        self.chronicle = Chronicle(self._product, self.market)
         self.generator.want(self.topics, agenda.now_s)
         agenda.after(LOOK_S, self._look)
 
-    def _observer(self, path: str) -> Session:
-        """A connection that nobody has: all is told on it, and kept."""
-        session = self.exchange.open(path, {})
-        assert session is not None, path
-        return session
+    @property
+    def topics(self) -> list[str]:
+        """All that somebody may be told, by the exchange's names."""
+        return list(self._observers)
+
+    def _observe(self, topics: list[Topic]) -> None:
+        """Ask for topics as the shard does."""
+        hearing = Hearing(self.agenda.now_ms, knows=self.knows)
+        for path in dict.fromkeys(topic.path for topic in topics):
+            session = self.exchange.open(path, {})
+            assert session is not None, path
+            for number, topic in enumerate(each for each in topics if each.path == path):
+                self.exchange.receive(session, self._product.subscribe([topic], number + 1), hearing)
+            self._observers |= dict.fromkeys(session.topics, session)
 
     # ---- the market's course -----------------------------------------------------------------------------------------
 
@@ -84,7 +97,8 @@ class Venue:
                 delivered += self._send(peer, topic, payload)
         withheld = followers > 0 and delivered == 0
         text = self.exchange.envelope(self._observers[topic], topic, payload)
-        self.chronicle.told(text, self.agenda.now_s, withheld=withheld)
+        for stream in self.chronicle.told(text, self.agenda.now_s, withheld=withheld):
+            self.carriers[stream] = topic
 
     def _send(self, peer: Peer, topic: str, payload: str) -> bool:
         if self.silent[topic]:
