@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from marketfeed.exchanges import catalogue
 from marketfeed.problem import Problem, near
-from marketfeed.resource import MarketFeed, Source, SymbolSelector
+from marketfeed.resource import MarketFeed, Proxy, Source, SymbolSelector
 from marketfeed.symbols import Instrument
 
 STAYS: Final = 1.5
@@ -19,19 +19,21 @@ STAYS: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class ListAddress:
-    """Where an instrument list comes from: sources that name other endpoints have other lists."""
+    """Where an instrument list comes from: sources that name other endpoints, or proxies, have other lists."""
 
     exchange: str
     market: str
     rest: str
     """Base address, without the path."""
+    proxy: Proxy | None = None
+    """The way there."""
 
     @classmethod
     def of(cls, source: Source) -> ListAddress:
         """The one that a source of a known market asks."""
         own = source.endpoint.rest if source.endpoint is not None else None
         rest = own or catalogue.market(source.exchange, source.market).endpoints.rest
-        return cls(source.exchange, source.market, rest.rstrip("/"))
+        return cls(source.exchange, source.market, rest.rstrip("/"), source.proxy)
 
 
 @dataclass(frozen=True, slots=True)

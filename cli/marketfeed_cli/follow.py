@@ -14,6 +14,7 @@ from marketfeed.problem import NotAccepted
 from marketfeed.resource import MarketFeed
 from marketfeed.support import unsupported
 from marketfeed_cli.manifest import STDIN, lines, read_lines
+from marketfeed_cli.proxy_secrets import reader
 from marketfeed_cli.runner import Runner
 from marketfeed_cli.watch_file import Signature, changes
 from marketfeed_operator.instruments import Lists
@@ -35,9 +36,10 @@ def runnable(file: Path) -> tuple[MarketFeed | None, list[str]]:
 class News:
     """The exchanges' lists, and whether something in them is new."""
 
-    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
+    def __init__(self, say: Callable[[str], None], clock: Clock, secrets: Path | None = None) -> None:
+        """`secrets`: the folder of `--secrets`."""
         self.came = asyncio.Event()
-        self.lists = Lists(clock, lambda key: self.came.set(), tell=partial(_tell, say))
+        self.lists = Lists(clock, lambda key: self.came.set(), tell=partial(_tell, say), secrets=reader(secrets))
 
 
 def _tell(say: Callable[[str], None], level: int, text: str) -> None:

@@ -19,7 +19,9 @@ from marketfeed.addresses import url_fault
 from marketfeed.exchanges import catalogue
 from marketfeed.listing import InstrumentsError
 from marketfeed.problem import printable
+from marketfeed.resource import Proxy
 from marketfeed.selection import ListAddress
+from marketfeed.source_rules import PROXY_SCHEMES
 from marketfeed.symbols import Instrument
 from marketfeed_operator.fetch import ask
 
@@ -45,9 +47,10 @@ def instruments(
     quote: Annotated[list[str] | None, typer.Option(help="Only quoted in these currencies; repeat for more.")] = None,
     symbol: Annotated[list[str] | None, typer.Option(help="Only those that fit a pattern, such as 'BTC-*'; repeat.")] = None,
     rest: Annotated[str | None, typer.Option(help="Base address in place of the exchange's own, such as a testnet's.")] = None,
+    proxy: Annotated[str | None, typer.Option(help="Ask through this proxy: http, https, socks5 or socks5h.")] = None,
 ) -> None:
     """Print what an exchange lists: tick, lot, contract, status, expiry. Exit code 1 where the list cannot be had."""
-    address = _address(exchange, market, rest)
+    address = _address(exchange, market, rest, proxy)
     shown = sys.stderr.isatty()
     try:
         listing = asyncio.run(ask(address, volumes=False, told=_progress if shown else _silent))
@@ -65,7 +68,7 @@ def instruments(
         _say(f"{len(chosen):,} of {len(listing.instruments):,} instruments of {exchange} {market}")
 
 
-def _address(exchange: str, name: str, rest: str | None) -> ListAddress:
+def _address(exchange: str, name: str, rest: str | None, proxy: str | None) -> ListAddress:
     try:
         market = catalogue.market(exchange, name)
     except LookupError as error:
@@ -75,7 +78,11 @@ def _address(exchange: str, name: str, rest: str | None) -> ListAddress:
     if fault is not None:
         _say(f"--rest {rest}: {fault[0]}; {fault[1]}")
         raise typer.Exit(2)
-    return ListAddress(exchange, name, (rest or market.endpoints.rest).rstrip("/"))
+    if proxy is not None and (fault := url_fault(proxy, PROXY_SCHEMES)) is not None:
+        _say(f"--proxy: {fault[0]}; {fault[1]}")
+        raise typer.Exit(2)
+    way = None if proxy is None else Proxy(url=proxy)
+    return ListAddress(exchange, name, (rest or market.endpoints.rest).rstrip("/"), way)
 
 
 def _say(text: str) -> None:

@@ -11,18 +11,20 @@ from marketfeed.listing import InstrumentsError, addresses, wants_volumes
 from marketfeed.resource import MarketFeed
 from marketfeed.selection import ListAddress, Listing
 from marketfeed_cli import saved_list
+from marketfeed_cli.proxy_secrets import reader
 from marketfeed_operator.fetch import ask
 
 
-def asked(feeds: Iterable[MarketFeed]) -> dict[ListAddress, Listing]:
-    """All lists that these feeds need. Raises `InstrumentsError`."""
+def asked(feeds: Iterable[MarketFeed], secrets: Path | None = None) -> dict[ListAddress, Listing]:
+    """All lists that these feeds need. `secrets`: the folder of `--secrets`. Raises `InstrumentsError`."""
     needed: dict[ListAddress, bool] = {}
     for feed in feeds:
         for address in addresses(feed):
             needed[address] = needed.get(address, False) or wants_volumes(feed, address)
 
     async def all_of_them() -> list[Listing]:
-        return await asyncio.gather(*(ask(address, volumes) for address, volumes in needed.items()))
+        read = reader(secrets)
+        return await asyncio.gather(*(ask(address, volumes, secrets=read) for address, volumes in needed.items()))
 
     return dict(zip(needed, asyncio.run(all_of_them()), strict=True))
 
@@ -44,8 +46,10 @@ def read(files: Sequence[Path], feeds: Iterable[MarketFeed]) -> dict[ListAddress
     return found
 
 
-def listings(feeds: Sequence[MarketFeed], files: Sequence[Path], online: bool) -> dict[ListAddress, Listing]:
-    """As the options `--instruments` and `--online` ask for. Raises `InstrumentsError`."""
+def listings(
+    feeds: Sequence[MarketFeed], files: Sequence[Path], online: bool, secrets: Path | None = None
+) -> dict[ListAddress, Listing]:
+    """As the options `--instruments`, `--online` and `--secrets` ask for. Raises `InstrumentsError`."""
     if files:
         return read(files, feeds)
-    return asked(feeds) if online else {}
+    return asked(feeds, secrets) if online else {}

@@ -22,7 +22,7 @@ from marketfeed.support import unsupported
 from marketfeed_cli.listings import listings
 from marketfeed_cli.manifest import lines, read_lines
 from marketfeed_cli.state import read_assignments
-from marketfeed_cli.validate import Instruments, Online
+from marketfeed_cli.validate import Instruments, Online, ProxySecrets
 
 COLUMNS: Final = 80
 INDENT: Final = "    "
@@ -40,6 +40,7 @@ def plan(
     output: Annotated[Output, typer.Option("-o", "--output", help="table, or json and nothing else.")] = Output.TABLE,
     online: Online = False,
     instruments_file: Instruments = None,
+    secrets: ProxySecrets = None,
     state: Annotated[
         Path | None, typer.Option(help="Plan on from the shards that `marketfeed run --state` keeps there.")
     ] = None,
@@ -49,7 +50,7 @@ def plan(
     if feed is None:
         _refuse(faults)
     try:
-        lists = listings([feed], instruments_file or [], online)
+        lists = listings([feed], instruments_file or [], online, secrets)
         result = planned(feed, lists, read_assignments(state) if state else ())
     except InstrumentsError as error:
         _refuse([str(error)])

@@ -144,7 +144,7 @@ def _folder(folder: Path) -> Iterator[state.TryLock]:
 
 
 async def _serve(wanted: Wanted, lock: int, signals: Signals, stopped: asyncio.Future[Any]) -> None:
-    news = News(_say, SystemClock())
+    news = News(_say, SystemClock(), wanted.secrets)
     runner = Runner(Place(wanted.feed.metadata.name, wanted.state, wanted.secrets, lock), news.lists, _say, _announce)
     server = HttpServer(runner.status)
     follower = Follower(wanted.feed, wanted.file, runner, news, _say)

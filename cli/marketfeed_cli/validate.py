@@ -23,11 +23,17 @@ Instruments = Annotated[
     list[Path] | None, typer.Option("--instruments", help="The exchange's own instrument list, saved; repeat for more.")
 ]
 
+ProxySecrets = Annotated[
+    Path | None,
+    typer.Option("--secrets", help="For --online through a proxy whose address is in a Secret: DIR/<secret name>/<key>."),
+]
+
 
 def validate(
     file: Annotated[list[str], typer.Option("-f", "--file", help="A manifest, or - for standard input; repeat for more.")],
     online: Online = False,
     instruments_file: Instruments = None,
+    secrets: ProxySecrets = None,
 ) -> None:
     """Check manifests: all that is wrong, with the file, the field, the reason and the way out. Exit code 2 if anything is."""
     accepted: list[tuple[str, MarketFeed]] = []
@@ -37,7 +43,7 @@ def validate(
         accepted += found
         faults += wrong
     try:
-        lists = listings([feed for _, feed in accepted], instruments_file or [], online)
+        lists = listings([feed for _, feed in accepted], instruments_file or [], online, secrets)
     except InstrumentsError as error:
         faults.append(str(error))
         accepted, lists = [], {}  # whether they are is not known

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from marketfeed.clock import Clock
 from marketfeed.problem import Problem
-from marketfeed_operator.findings import STARTING_S, Finding, ShardView, view
+from marketfeed_operator.findings import STARTING_S, Finding, ShardView, short, view
 from marketfeed_operator.observed import Judgement, Memory, Observed
 from marketfeed_operator.reasons import Condition, Reason
 
@@ -47,7 +47,7 @@ def status(previous: Mapping[str, Any], observed: Observed, memory: Memory, cloc
     findings += [Finding(Reason.CHILDREN_REFUSED, child, "") for child in observed.refused]
     findings += [Finding(Reason.SYMBOLS_UNKNOWN, symbol, "") for symbol in observed.plan.unknown]
     if views:
-        findings += [Finding(Reason.INSTRUMENTS_UNAVAILABLE, path, "") for path in observed.plan.waiting]
+        findings += [Finding(Reason.INSTRUMENTS_UNAVAILABLE, selector, "") for selector in _unlisted(observed)]
     verdicts: dict[Condition, _Verdict] = {
         Condition.ACCEPTED: _accepted(observed.problems),
         Condition.PROGRESSING: _progressing(observed, views),
@@ -110,6 +110,12 @@ def _entries(views: Sequence[ShardView]) -> list[dict[str, Any]]:
     ]
 
 
+def _unlisted(observed: Observed) -> list[str]:
+    """Selectors without an instrument list, each with why."""
+    faults = observed.list_faults
+    return [f"{place} ({short(faults[place])})" if place in faults else place for place in observed.plan.waiting]
+
+
 def _accepted(problems: Sequence[Problem]) -> _Verdict:
     if not problems:
         return True, Reason.ACCEPTED, "the spec is valid and can be planned"
@@ -125,7 +131,7 @@ def _progressing(observed: Observed, views: Sequence[ShardView]) -> _Verdict:
     if observed.paused:
         return False, Reason.PAUSED, "the feed is paused"
     if observed.plan.waiting and not views:
-        return True, Reason.WAITING_FOR_INSTRUMENTS, f"no instrument list yet for {_listed(observed.plan.waiting)}"
+        return True, Reason.WAITING_FOR_INSTRUMENTS, f"no instrument list yet for {_listed(_unlisted(observed))}"
     late = [shard.name for shard in views if not shard.current]
     if late:
         return True, Reason.ROLLING_OUT, f"shards on their way to their newest assignment: {_listed(late)}"
@@ -149,7 +155,7 @@ def _ready(
     if observed.paused:
         return False, Reason.PAUSED, "the feed is paused"
     if observed.plan.waiting and not (was_ready and views):
-        return False, Reason.WAITING_FOR_INSTRUMENTS, f"no instrument list yet for {_listed(observed.plan.waiting)}"
+        return False, Reason.WAITING_FOR_INSTRUMENTS, f"no instrument list yet for {_listed(_unlisted(observed))}"
     if not views:
         return False, Reason.NO_SYMBOLS, "no symbol that the spec asks for is listed by its exchange"
     since_s = memory.unwell_since_s

@@ -35,6 +35,8 @@ class FeedState:
     """The spec of that."""
     plan: Plan = NOTHING
     problems: tuple[Problem, ...] = ()
+    list_faults: Mapping[str, str] = field(default_factory=dict)
+    """By the place of a selector: why the instrument list that it goes by cannot be had."""
     refused: tuple[str, ...] = ()
     """Children that the API server did not take."""
     status: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class FeedState:
             plan=self.plan,
             stale_after_s=watchdog.stale_after,
             problems=self.problems,
+            list_faults=self.list_faults,
             paused=self.paused,
             told=self.told,
             refused=self.refused,

@@ -62,7 +62,7 @@ def view(assignment: Assignment, told: Told | None, before: Mapping[str, Any] | 
     if isinstance(told, Mapping) and told.get("shard") != name:
         told = Absence("another shard answers at its address")
     if isinstance(told, Absence):
-        findings = (Finding(Reason.SHARD_UNREACHABLE, _short(told.why), name),) if told.fault or lasting else ()
+        findings = (Finding(Reason.SHARD_UNREACHABLE, short(told.why), name),) if told.fault or lasting else ()
         return ShardView(name, _entry(assignment, {}), False, False, findings)
     entry = _entry(assignment, told)
     current = told.get("generation", 0) >= assignment.generation
@@ -81,7 +81,7 @@ def _entry(assignment: Assignment, report: Mapping[str, Any]) -> dict[str, Any]:
     connections = load.connections(assignment)
     carrying = sum(connection.get("state") in _CARRYING for connection in report.get("connections", ()))
     rejected = [
-        {"stream": refusal["stream"], "reason": _short(refusal.get("reason", ""))} for refusal in streams.get("rejected", ())
+        {"stream": refusal["stream"], "reason": short(refusal.get("reason", ""))} for refusal in streams.get("rejected", ())
     ]
     return {
         "name": assignment.shard,
@@ -116,7 +116,7 @@ def _findings(assignment: Assignment, report: Mapping[str, Any], entry: Mapping[
             yield Finding(Reason.STREAMS_DOWN, "", name)
     for publisher, state, error in _down(assignment.publishers, report, required=False):
         if state != PublisherState.CONNECTING or lasting:
-            yield Finding(Reason.PUBLISHER_DOWN, f"{publisher} ({_short(error)})" if error else publisher, name)
+            yield Finding(Reason.PUBLISHER_DOWN, f"{publisher} ({short(error)})" if error else publisher, name)
     for refusal in streams["rejected"]:
         because = f" ({refusal['reason']})" if refusal["reason"] else ""
         yield Finding(Reason.STREAMS_REJECTED, f"{refusal['stream']}{because}", name)
@@ -137,7 +137,7 @@ def _down(publishers: Publishers, report: Mapping[str, Any], *, required: bool) 
                 yield name, state, one.get("error") or ""
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """One line of a bounded length."""
     line = " ".join(text.split())
     return line if len(line) <= TEXT_LENGTH else f"{line[: TEXT_LENGTH - 1]}…"

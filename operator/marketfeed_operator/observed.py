@@ -39,6 +39,8 @@ class Observed:
     """The watchdog's, of the spec that the plan is of."""
     problems: tuple[Problem, ...] = ()
     """Why the spec is refused; none: it is accepted."""
+    list_faults: Mapping[str, str] = field(default_factory=dict)
+    """By the place of a selector: why the instrument list that it goes by cannot be had."""
     paused: bool = False
     told: Mapping[str, Told] = field(default_factory=dict)
     """By shard. One that is not in it was not asked yet: of it stays what the status has."""

@@ -103,6 +103,7 @@ class Reconciler:
         try:
             feed = _runnable(accepted.manifest_of(state.owner, spec))
             await self._lists.want(key, feed)
+            state.list_faults = self._lists.faults(feed)
             state.plan = plan(feed, self._lists.listings, previous)
         except NotAccepted as refused:
             state.problems = refused.problems
@@ -118,6 +119,7 @@ class Reconciler:
         try:
             if state.feed is not None:
                 await self._lists.want(key, state.feed)
+                state.list_faults = self._lists.faults(state.feed)
                 state.plan = plan(state.feed, self._lists.listings, previous)
                 return
         except NotAccepted as refused:

@@ -20,8 +20,8 @@ from picows import (
     ws_connect,
 )
 
+from marketfeed.proxies import ProxyUrl
 from marketfeed_shard import compiled
-from marketfeed_shard.transport.proxy import ProxyUrl
 from marketfeed_shard.transport.reader import PlainReader
 from marketfeed_shard.transport.socket import CONNECT_TIMEOUT_S, LARGEST_MESSAGE_BYTES, ConnectError, RefusedError, Socket
 

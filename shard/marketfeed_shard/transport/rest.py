@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import (
     ClientError,
@@ -17,16 +17,16 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     TCPConnector,
-    hdrs,
 )
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyType
 
 from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Call
+from marketfeed.proxies import ProxyAddressError, ProxyUrl
 from marketfeed_shard.recovery.ports import Answer, RestEvents
 from marketfeed_shard.secrets import SecretError
 from marketfeed_shard.transport import retry_after
-from marketfeed_shard.transport.proxy import ProxyAddressError, ProxyReader, ProxyUrl
+from marketfeed_shard.transport.proxy import ProxyReader
 
 log = logging.getLogger("marketfeed.shard")
 
@@ -101,7 +101,8 @@ class RestClient:
     async def _answer(self, url: str) -> Answer:
         proxy = self._proxy()
         session = await self._session_for(proxy)
-        async with session.get(url, allow_redirects=False, **_through(proxy, url)) as response:
+        through = {} if proxy is None or proxy.socks else proxy.http_options(url)
+        async with session.get(url, allow_redirects=False, **through) as response:
             if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 raise ProxyError("it refused with status 407")
             body = await _body(response)
@@ -148,11 +149,3 @@ def _connector(proxy: ProxyUrl | None, tls: ssl.SSLContext) -> TCPConnector:
         limit=MOST_CONNECTIONS,
         ssl=tls,
     )
-
-
-def _through(proxy: ProxyUrl | None, url: str) -> dict[str, Any]:
-    """What a call through an HTTP proxy takes: its credentials go with CONNECT, or with the call where there is none."""
-    if proxy is None or proxy.socks:
-        return {}
-    headers = {} if proxy.authorization is None else {hdrs.PROXY_AUTHORIZATION: proxy.authorization}
-    return {"proxy": str(proxy), "proxy_headers" if url.startswith("https:") else "headers": headers}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from marketfeed.proxies import ProxyUrl
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.transport.events import Events
-from marketfeed_shard.transport.proxy import ProxyUrl
 from marketfeed_shard.transport.reader import Reader
 
 CONNECT_TIMEOUT_S: Final = 10.0

@@ -8,12 +8,13 @@ import logging
 from python_socks import ProxyError
 
 from marketfeed.clock import Clock
+from marketfeed.proxies import ProxyAddressError
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.plain import Engine
 from marketfeed_shard.secrets import SecretError
 from marketfeed_shard.transport import retry_after
 from marketfeed_shard.transport.events import Events
-from marketfeed_shard.transport.proxy import ProxyAddressError, ProxyReader
+from marketfeed_shard.transport.proxy import ProxyReader
 from marketfeed_shard.transport.reader import factory
 from marketfeed_shard.transport.socket import CONNECT_TIMEOUT_S, ConnectError, Library, Link, RefusedError, Socket
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
-from marketfeed_shard.transport.proxy import ProxyUrl
+from marketfeed.proxies import ProxyUrl
 
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024
 

@@ -19,8 +19,8 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from marketfeed.proxies import ProxyUrl
 from marketfeed_shard.transport import tunnel
-from marketfeed_shard.transport.proxy import ProxyUrl
 from marketfeed_shard.transport.socket import LARGEST_MESSAGE_BYTES, ConnectError, RefusedError, Socket
 
 log = logging.getLogger("marketfeed.shard")

@@ -11,9 +11,9 @@ from sockets import Bed, Heard, Way, bed
 from waiting import until
 from websockets.asyncio.server import ServerConnection
 
+from marketfeed.proxies import ProxyUrl
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.secrets import SecretError
-from marketfeed_shard.transport.proxy import ProxyUrl
 
 PROXIED = [
     *(Way(library, tls, proxy) for library in ("picows", "websockets") for tls in (False, True) for proxy in ("http", "https")),

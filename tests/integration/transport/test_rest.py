@@ -17,9 +17,9 @@ from waiting import until
 
 from marketfeed.clock import SystemClock
 from marketfeed.exchanges.exchange import Call
+from marketfeed.proxies import ProxyUrl
 from marketfeed_shard.recovery.ports import Answer
 from marketfeed_shard.secrets import SecretError
-from marketfeed_shard.transport.proxy import ProxyUrl
 from marketfeed_shard.transport.rest import LARGEST_ANSWER_BYTES, MOST_CONNECTIONS, RestClient
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -64,7 +64,7 @@ class Bed:
         self.asked = 0
         monkeypatch.setattr(instruments, "ask", self._ask)
 
-    async def _ask(self, address: ListAddress, volumes: bool) -> Listing:
+    async def _ask(self, address: ListAddress, volumes: bool, secrets: object) -> Listing:
         self.asked += 1
         if isinstance(self.answer, InstrumentsError):
             raise self.answer

@@ -37,7 +37,7 @@ class Bed:
         self.answer: Any = Listing({})
         monkeypatch.setattr(instruments, "ask", self._ask)
 
-    async def _ask(self, address: ListAddress, volumes: bool) -> Listing:
+    async def _ask(self, address: ListAddress, volumes: bool, secrets: object) -> Listing:
         assert address == ADDRESS
         self.asked.append(volumes)
         if isinstance(self.answer, Exception):

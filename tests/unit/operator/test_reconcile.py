@@ -81,7 +81,7 @@ class Bed:
 
 @pytest.fixture
 def bed(monkeypatch: pytest.MonkeyPatch) -> Bed:
-    async def unreachable(address: ListAddress, volumes: bool) -> Listing:
+    async def unreachable(address: ListAddress, volumes: bool, secrets: object) -> Listing:
         raise InstrumentsError("no network in a unit test")
 
     monkeypatch.setattr(instruments, "ask", unreachable)
@@ -106,7 +106,7 @@ async def test_a_delisted_symbol_is_left_out_and_named_and_a_new_listing_is_pick
 ) -> None:
     listed = "AB"
 
-    async def ask(address: ListAddress, volumes: bool) -> Listing:
+    async def ask(address: ListAddress, volumes: bool, secrets: object) -> Listing:
         return Listing.of([Instrument(f"{b}-USDT", f"{b}USDT", b, "USDT", "TRADING", True) for b in listed])
 
     monkeypatch.setattr(instruments, "ask", ask)

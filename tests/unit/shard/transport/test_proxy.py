@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketfeed.proxies import ProxyAddressError, ProxyUrl
 from marketfeed.resource import FromSecret, Proxy, SecretKeyRef
 from marketfeed_shard.secrets import SecretError, Secrets
-from marketfeed_shard.transport.proxy import ProxyAddressError, ProxyUrl, reader
+from marketfeed_shard.transport.proxy import reader
 
 
 def test_a_url_is_taken_apart() -> None:
