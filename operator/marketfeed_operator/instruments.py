@@ -73,7 +73,9 @@ class Lists:
         self._wanted.pop(key, None)
         still = {wanted for lists in self._wanted.values() for wanted in lists.items()}
         self._due_s = {wanted: at_s for wanted, at_s in self._due_s.items() if wanted in still}
-        self.listings = {address: found for address, found in self.listings.items() if any(address == a for a, _ in still)}
+        addresses_left = {address for address, _ in still}
+        self.listings = {address: found for address, found in self.listings.items() if address in addresses_left}
+        self._faults = {address: fault for address, fault in self._faults.items() if address in addresses_left}
 
     async def run(self) -> None:
         """Ask again for what is due, until cancelled."""

@@ -42,6 +42,21 @@ def test_a_selector_is_planned_from_the_exchange_s_list(file: Path, simulator_pr
     assert json.loads(result.stdout)["shards"][0]["symbols"] == ["BNB-USDT", "ETH-USDT", "SOL-USDT"]
 
 
+def test_a_proxy_s_address_is_read_from_the_folder_of_secrets(file: Path, simulator_process: SimulatorProcess) -> None:
+    simulator_process.start("--symbols", "4", "--paused")
+    proxy = {"urlFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}
+    write(file, simulator_process.rest_url, symbolSelector={"quote": ["USDT"]}, proxy=proxy)
+    (file.parent / "proxy").mkdir()
+    (file.parent / "proxy" / "url").write_text(f"http://{HOST}:{free_port()}")
+    command = ["plan", "-f", str(file), "--online"]
+    result = CliRunner().invoke(app, [*command, "--secrets", str(file.parent)])
+    assert result.exit_code == 2
+    assert f"/api/v3/exchangeInfo: proxy http://{HOST}:" in result.stderr
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "key url of Secret proxy: no directory of Secrets was given, see --secrets" in result.stderr
+
+
 def test_an_exchange_that_does_not_answer_is_told(file: Path) -> None:
     write(file, rest := f"http://{HOST}:{free_port()}", symbols=["BTC-USDT"])
     result = CliRunner().invoke(app, ["validate", "-f", str(file), "--online"])

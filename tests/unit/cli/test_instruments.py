@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from redis_server import free_port
 from rest_server import rest_server
 from typer.testing import CliRunner, Result
 
@@ -128,3 +129,16 @@ def test_wrong_usage_is_told(options: list[str], exchange: str, market: str, wor
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("proxy", ["ftp://proxy:1", "proxy:1"])
+def test_what_is_no_proxy_is_refused(proxy: str) -> None:
+    result = ask("--proxy", proxy)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("--proxy: ")
+
+
+def test_a_list_is_asked_for_through_a_proxy() -> None:
+    result = ask("--proxy", f"http://127.0.0.1:{free_port()}")
+    assert result.exit_code == 1
+    assert "proxy http://127.0.0.1:" in result.stderr

@@ -438,6 +438,10 @@ def test_a_selector_waits_for_the_list_and_is_not_ready_before(feed: Feed) -> No
     feed.judge(plan=Plan((), {}, waiting=("spec.sources[0].symbolSelector",)))
     assert feed.told(PROGRESSING) == ("True", "WaitingForInstruments")
     assert feed.told(READY) == ("False", "WaitingForInstruments")
+    assert feed.of(READY)["message"] == "no instrument list yet for spec.sources[0].symbolSelector"
+    why = {"spec.sources[0].symbolSelector": "http://exchange/list: answered 451"}
+    feed.judge(plan=Plan((), {}, waiting=("spec.sources[0].symbolSelector",)), list_faults=why)
+    assert feed.of(READY)["message"].endswith("symbolSelector (http://exchange/list: answered 451)")
     feed.well()
     assert feed.told(READY)[0] == "True"
     feed.judge(report(), plan=Plan((assignment(),), {}, waiting=("spec.sources[0].symbolSelector",)))

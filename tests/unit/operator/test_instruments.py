@@ -92,6 +92,32 @@ async def test_a_list_that_cannot_be_had_is_said_once_and_asked_for_ever_less_of
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
+async def test_why_a_list_cannot_be_had_is_known_by_the_selector_until_there_is_one(bed: Bed) -> None:
+    bed.answer = InstrumentsError("no route")
+    await bed.lists.want(KEY, feed(quote=["USDT"]))
+    bed.answer = InstrumentsError("no route again")
+    await bed.lists._ask_all([(ADDRESS, False)])
+    assert bed.lists.faults(feed(quote=["USDT"])) == {"spec.sources[0].symbolSelector": "no route"}
+    bed.answer = Listing({})
+    await bed.lists._ask_all([(ADDRESS, False)])
+    assert bed.lists.faults(feed(quote=["USDT"])) == {}
+
+
+async def test_a_list_that_fails_late_wakes_the_feeds_once(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruments, "PATIENCE_S", 0.01)
+    bed.answer = None
+    await bed.lists.want(KEY, feed(quote=["USDT"]))
+    bed.answer = InstrumentsError("no route")
+    running = asyncio.ensure_future(bed.lists.run())
+    await until(lambda: bed.changed == [KEY], "it is told")
+    bed.clock.advance(301)
+    bed.lists._more.set()
+    await until(lambda: len(bed.asked) == 3, "it is asked for again")
+    assert bed.changed == [KEY]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_slow_exchange_holds_no_feed_up(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instruments, "PATIENCE_S", 0.01)
     bed.answer = None
