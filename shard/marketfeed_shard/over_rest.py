@@ -57,6 +57,7 @@ class ListedSymbols:
 
     carrying: Carrying
     pipeline: Pipeline
+    manager: Manager
     grown: Callable[[], None]
     """Told of a new stream."""
     remembered: Callable[[Mapping[str, Facts]], None]
@@ -77,6 +78,9 @@ class ListedSymbols:
         head = {"type": INSTRUMENT.name, "exchange": market.exchange, "market": market.name, "channel": INSTRUMENT.channel}
         event = {**head, "symbol": symbol, "ts": None, "recv": None, "n": None, **asdict(facts)}
         self.pipeline.supply.tell(slot, event, received_ns)
+
+    def reopened(self, symbols: Collection[str], now_s: float) -> None:
+        self.manager.reopened(self.carrying.of_symbols(symbols), now_s)
 
     def remember(self, known: Mapping[str, Facts]) -> None:
         self.remembered(known)

@@ -56,7 +56,7 @@ class Restoring:
         self.resync = Resync(market, self.calls, self._books, random)
         pipeline.books.on_broken = self._broken
         self.polls = Polls(market, self.calls, PolledStreams(pipeline))
-        self._symbols = ListedSymbols(carrying, pipeline, grown, memory.listed)
+        self._symbols = ListedSymbols(carrying, pipeline, manager, grown, memory.listed)
         self.instruments = Instruments(market, self.calls, self._symbols, random, past.listed, clock.monotonic())
 
     @property

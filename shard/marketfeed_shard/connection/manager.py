@@ -88,6 +88,10 @@ class Manager(Overview):
         """
         return self._renewing.books(slots, now_s)
 
+    def reopened(self, slots: Iterable[int], now_s: float) -> None:
+        """The symbols of these streams are traded again: they are expected soon, or subscribed anew."""
+        self._watchdog.reopened(slots, now_s)
+
     def banned(self, seconds: float, reason: str, now_s: float) -> None:
         """The exchange banned this address elsewhere: no attempt for so long."""
         self._dialer.ban(now_s + seconds, reason)

@@ -101,3 +101,9 @@ class Pulse:
         self.attempts += 1
         self._attempt_s = now_s + self._wait_s
         self._wait_s = min(2.0 * self._wait_s, LONGEST_WAIT_S)
+
+    def reopened(self, now_s: float) -> None:
+        """Its symbol is traded again: its silence until now was no fault, and it has to prove itself."""
+        if self.stale or self._attempt_s is not None:
+            self.stale, self.attempts, self._wait_s, self.quiet_since_s = False, 0, FIRST_ATTEMPT_S, now_s
+            self.reconnected(now_s)

@@ -56,6 +56,11 @@ class Watchdog:
         for slot in slots:
             self._pulses[slot].reconnected(now_s)
 
+    def reopened(self, slots: Iterable[int], now_s: float) -> None:
+        """The symbols of these are traded again."""
+        for slot in slots:
+            self._pulses[slot].reopened(now_s)
+
     def look(self, now_s: float) -> None:
         """Take every stream's pulse."""
         for slot, pulse in self._pulses.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
@@ -50,6 +50,10 @@ class Events(Protocol):
 
     def changed(self, symbol: str, facts: Facts, received_ns: int) -> None:
         """What is listed of a symbol differs from the list before."""
+        ...
+
+    def reopened(self, symbols: Collection[str], now_s: float) -> None:
+        """These were not traded, and are again."""
         ...
 
     def remember(self, known: Mapping[str, Facts]) -> None:
@@ -152,11 +156,13 @@ class Instruments:
         self._backoff.succeeded(now_s)
         found = {symbol: listing.instruments.get(symbol) for symbol in sorted(self._symbols)}
         facts = {symbol: Facts() if listed is None else Facts.of(listed) for symbol, listed in found.items()}
+        before = self.halted
         self.halted = {
             symbol: "not listed" if listed is None else listed.status
             for symbol, listed in found.items()
             if listed is None or not listed.trading
         }
+        self._events.reopened(before.keys() - self.halted.keys(), now_s)
         for symbol, now in facts.items():
             if self._known.get(symbol, now) != now:
                 self._events.changed(symbol, now, received_ns)

@@ -265,6 +265,35 @@ def test_the_silence_of_a_symbol_that_is_not_traded_is_no_fault(make: Any) -> No
     assert report.reasons == []
 
 
+def test_the_streams_of_a_symbol_that_is_traded_again_are_soon_asked_for(make: Any) -> None:
+    bed = make(assigned("binance", "spot", NATIVES | {"ETH-USDT": "ETHUSDT"}, ["trades"]))
+    key = bed.connect()
+    requests: list[str] = []
+
+    def live(seconds: int, status: str, *quiet: str) -> None:
+        """A trade of each symbol that is not quiet every second; the list tells this status of the quiet ones."""
+        for _ in range(seconds):
+            bed.run(1.0)
+            number = int(bed.clock.monotonic())
+            bed.feed(key, *(trade(number, native) for native in ("BTCUSDT", "ETHUSDT") if native not in quiet))
+            requests.extend(bed.sockets.wires[key].sent)
+            bed.acknowledge(key)
+            if bed.rest.paths:
+                rows = [LISTED | {"status": status}, LISTED | {"symbol": "ETHUSDT", "baseAsset": "ETH"}]
+                bed.answer("exchangeInfo", {"symbols": rows})
+
+    live(60, "TRADING")
+    live(3600, "BREAK", "BTCUSDT")
+    assert bed.status.report().streams.stale == []
+    assert 1 < sum('"SUBSCRIBE"' in request for request in requests) < 10  # in vain, and ever less often
+    while bed.core.restoring.instruments.halted:
+        live(1, "TRADING", "BTCUSDT")
+    assert bed.status.report().streams.stale == []
+    requests.clear()
+    live(36, "TRADING", "BTCUSDT")
+    assert any("btcusdt@trade" in request for request in requests)
+
+
 def test_a_symbol_that_goes_takes_its_instrument_stream_with_it(make: Any) -> None:
     bed = make(spot("trades"), Past(listed={"BTC-USDT": Facts("HALT")}))
     bed.connect()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -30,6 +30,10 @@ class Bed:
         self.instruments.carry(["A-USDT", "B-USDT"])
         self.changes: list[tuple[str, Facts]] = []
         self.remembered: Mapping[str, Facts] = {}
+        self.again: list[str] = []
+
+    def reopened(self, symbols: Collection[str], now_s: float) -> None:
+        self.again += sorted(symbols)
 
     def changed(self, symbol: str, facts: Facts, received_ns: int) -> None:
         self.changes.append((symbol, facts))
@@ -81,6 +85,15 @@ def test_a_change_while_no_process_ran_is_noticed() -> None:
     bed.answer(listed("A", "B"))
     assert bed.changes == [("A-USDT", facts())]
     assert set(bed.remembered) == {"A-USDT", "B-USDT"}
+
+
+def test_a_symbol_that_is_traded_again_is_told_once() -> None:
+    bed = Bed()
+    bed.run(5.0)
+    for answer in (listed("A", status="BREAK"), listed("A"), listed("A", "B"), listed("A", "B")):
+        bed.answer(answer)
+        bed.run(EVERY_S + 1.0)
+    assert bed.again == ["A-USDT", "B-USDT"]
 
 
 def test_a_symbol_that_is_not_traded_or_not_listed_is_halted_and_told() -> None:
