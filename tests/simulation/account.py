@@ -171,6 +171,8 @@ class Account:
 
     def _account(self, missing: list[Told], event: dict[str, Any], now_s: float) -> None:
         """Each missing event is within a gap that was announced, and no gap claims what was published."""
+        if self._is_numbered:
+            self._claims(event)
         for told in missing:
             if not any(self._holds(gap, told, event) for gap in self._gaps):
                 if told.withheld and self._numbering is not Numbering.CONSECUTIVE:
@@ -179,6 +181,22 @@ class Account:
             self._figures.lost += 1
         if missing and self._gaps:
             self._figures.announced(now_s - missing[0].made_s)
+
+    def _claims(self, event: dict[str, Any]) -> None:
+        """No gap claims what was published.
+
+        A process that starts knows no more than what the sinks had answered for; the end of a gap before a joined trade is
+        told by its last fill.
+        """
+        before, after = self._number(self._event), self._number(event)
+        for gap in self._gaps:
+            claims_earlier = gap["reason"] != "started" and gap["from_seq"] is not None and gap["from_seq"] <= before
+            if claims_earlier or (gap["to_seq"] is not None and gap["to_seq"] >= after):
+                raise BrokenError(f"{self.name}: a gap claims what was published, between {before} and {after}: {gap}")
+
+    def _number(self, event: dict[str, Any]) -> int:
+        """Of a numbered event; what comes before all, where there is none."""
+        return int(key(self._channel, event)[0]) if event else -1
 
     def _holds(self, gap: dict[str, Any], told: Told, event: dict[str, Any]) -> bool:
         """Whether its bounds hold an event."""

@@ -39,6 +39,8 @@ class BookAccount(Account):
         self._known = False
         self._seq: int | None = None
         self._at = 0
+        self._chained = False
+        """Each change names the one that it follows on."""
         self._over_rest = False
         """The last event was a snapshot: the first change may have begun before it."""
         self._changes = 0
@@ -46,6 +48,7 @@ class BookAccount(Account):
         """(when it was told, its number, withheld) of what was not consumed yet."""
 
     def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
+        self._chained = row.event["seq"] is not None
         self._numbers.append((now_s, number(row.event), withheld))
 
     def repeated(self, row: Row) -> None:
@@ -77,7 +80,8 @@ class BookAccount(Account):
 
     @property
     def is_proven(self) -> bool:
-        return True
+        """A checksum of the best levels alone (Kraken) tells nothing of changes that were lost beyond them."""
+        return self._chained
 
     def overdue(self, since_s: float, before_s: float) -> str | None:
         due = [at for made_s, at, withheld in self._numbers if since_s <= made_s < before_s and not withheld]

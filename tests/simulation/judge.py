@@ -25,8 +25,9 @@ class Judge:
         self._market = catalogue.market(plan.exchange, plan.market)
         self._chronicle, self._figures, self._agenda = chronicle, figures, agenda
         self._polled = {poll.channel for poll in self._market.polls}
-        hooks = {message.hook.name for message in self._market.wire.messages if message.hook is not None}
+        hooks = {message.hook.name: message.channel for message in self._market.wire.messages if message.hook is not None}
         self._ends = "candle_end" in hooks
+        self._summed = {channel for name, channel in hooks.items() if name.endswith("checksum")}
         self._accounts = {(c, symbol): self._account(c, symbol) for symbol in plan.symbols for c in plan.channels}
 
     def told(self, row: Row, now_s: float, *, withheld: bool) -> None:
@@ -49,6 +50,10 @@ class Judge:
     def proven(self) -> list[tuple[str, str]]:
         """(channel, symbol) of streams of which a lost message is noticed."""
         return [name for name, account in self._accounts.items() if account.is_proven]
+
+    def summed(self) -> list[tuple[str, str]]:
+        """(channel, symbol) of streams whose messages bring a checksum."""
+        return [name for name in self._accounts if name[0] in self._summed]
 
     def overdue(self, since_s: float, before_s: float) -> str | None:
         """What was told between these moments and is neither published nor announced; null: nothing."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import Final
 
+from marketfeed_simulator.tampering import Corruption
 from tests.simulation.agenda import Agenda
 from tests.simulation.judge import Judge
 from tests.simulation.peer import Peer
 from tests.simulation.sink import Sink
 from tests.simulation.venue import Venue
 
+SPOILT: Final[tuple[Corruption, ...]] = ("truncated", "type", "utf8")
 GONE_S = 120.0
 """After so long the exchange gives up a connection that leads nowhere."""
 REJECTED_S = 300.0
@@ -34,7 +37,7 @@ class Kinds:
     def all(self) -> list[Callable[[], float]]:
         """Those that a day may have, the likelier ones several times."""
         connections = [self.cut, self.cut_all, self.hole, self.vanish, self.notice, self.refused, self.paced, self.rejected]
-        messages = [self.lost, self.lost, self.doubled, self.doubled, self.reordered, self.spoilt, self.silent]
+        messages = [self.lost, self.lost, self.doubled, self.doubled, self.reordered, self.spoilt, self.checksum, self.silent]
         return [*connections, *messages, self.rest_slow, self.rest_fails, self.sink_slow]
 
     # ---- connections -------------------------------------------------------------------------------------------------
@@ -99,24 +102,32 @@ class Kinds:
 
     def lost(self) -> float:
         """Some do not come."""
-        self._tamper(lambda stream, connection: self._venue.faults.gap(self._few(), stream, connection))
+        faults = self._venue.faults
+        self._tamper(self._judge.proven(), lambda stream, connection: faults.gap(self._few(), stream, connection))
         return 5.0
 
     def doubled(self) -> float:
         """Some come twice."""
-        self._tamper(lambda stream, connection: self._venue.faults.duplicate(self._few(), stream, connection))
+        faults = self._venue.faults
+        self._tamper(self._judge.proven(), lambda stream, connection: faults.duplicate(self._few(), stream, connection))
         return 5.0
 
     def reordered(self) -> float:
         """One comes after the next one."""
-        self._tamper(lambda stream, connection: self._venue.faults.reorder(1, stream, connection))
+        faults = self._venue.faults
+        self._tamper(self._judge.proven(), lambda stream, connection: faults.reorder(1, stream, connection))
         return 5.0
 
     def spoilt(self) -> float:
         """Some are not what they were."""
-        forms = ["truncated", "type", "utf8"]
-        form = self._random.choice(forms)
-        self._tamper(lambda stream, connection: self._venue.faults.corrupt(self._few(), stream, connection, form))  # type: ignore[arg-type]
+        faults, form = self._venue.faults, self._random.choice(SPOILT)
+        self._tamper(self._judge.proven(), lambda stream, connection: faults.corrupt(self._few(), stream, connection, form))
+        return 5.0
+
+    def checksum(self) -> float:
+        """A checksum is wrong."""
+        faults = self._venue.faults
+        self._tamper(self._judge.summed(), lambda stream, connection: faults.corrupt(1, stream, connection, "checksum"))
         return 5.0
 
     def silent(self) -> float:
@@ -202,12 +213,9 @@ class Kinds:
         self._agenda.after(self._random.uniform(0.0, 10.0), lambda: self._break(1))
         return seconds
 
-    def _tamper(self, act: Callable[[str, int], None]) -> None:
-        """With a stream whose messages prove themselves, on a connection that has it."""
-        streams = self._judge.proven()
-        if not streams:
-            return
-        topic = self._venue.carriers[self._random.choice(streams)]
-        peers = [peer for peer in self._venue.peers.values() if topic in peer.session.topics]
-        if peers:
-            act(topic, self._random.choice(peers).number)
+    def _tamper(self, streams: list[tuple[str, str]], act: Callable[[str, int], None]) -> None:
+        """With one of these streams, on a connection that has it."""
+        topics = [self._venue.carriers[stream] for stream in streams if stream in self._venue.carriers]
+        at = [(topic, peer.number) for topic in topics for peer in self._venue.peers.values() if topic in peer.session.topics]
+        if at:
+            act(*self._random.choice(at))

@@ -10,11 +10,12 @@ from random import Random
 
 from tests.simulation.agenda import Agenda
 from tests.simulation.broken import BrokenError
+from tests.simulation.budgets import Budgets
 from tests.simulation.figures import Figures
 from tests.simulation.judge import Judge
 from tests.simulation.kinds import Kinds
 from tests.simulation.plan import Plan
-from tests.simulation.process import Process
+from tests.simulation.process import Process, Record
 from tests.simulation.sink import Sink
 from tests.simulation.trouble import Trouble
 from tests.simulation.venue import Venue
@@ -72,10 +73,12 @@ class Day:
         self._venue = venue = Venue(self.agenda, plan, seed)
         self._judge = judge = Judge(plan, venue.chronicle, self.figures, self.agenda)
         venue.chronicle.reader = judge
-        sink = Sink(judge.published)
+        self._sink = sink = Sink(judge.published)
         self._trouble = Trouble(self.agenda, Random(random.random()), self.figures)
         self._kinds = Kinds(self.agenda, venue, sink, judge, Random(random.random()))
-        self._process = Process(self.agenda, plan.assignment(), venue, sink, random, folder)
+        self._record, self._budgets = Record(), Budgets(plan.assignment())
+        self._random, self._folder = random, folder
+        self._process = self._start()
         self._unwell_s: float | None = 0.0
         """When the last trouble ended, while not all is well again."""
 
@@ -84,26 +87,44 @@ class Day:
         self._step()
         self.agenda.after(60.0, self._begin_trouble)
         self.agenda.after(LOOK_S, self._look)
-        agenda, process = self.agenda, self._process
+        agenda = self.agenda
         while True:
-            process.tick()
+            self._process.tick()
             if agenda.act():
                 continue
-            next_s = min(agenda.next_s, process.due_s)
+            next_s = min(agenda.next_s, self._process.due_s)
             if next_s > self._end_s:
                 break
             agenda.advance(next_s)
-        if not process.is_well:
-            raise BrokenError(f"not all is well at the end: {process.report.reasons}")
+        if not self._process.is_well:
+            raise BrokenError(f"not all is well at the end: {self._process.report.reasons}")
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def crash(self) -> float:
+        """A kind of trouble: the shard's process dies, and another one begins."""
+        self._process.kill()
+        self._sink.forget()
+        seconds = self._market_random.uniform(0.1, 10.0)
+
+        def begin() -> None:
+            self._process = self._start()
+
+        self.agenda.after(seconds, begin)
+        return seconds
+
+    def _start(self) -> Process:
+        assignment = self._plan.assignment()
+        return Process(
+            self.agenda, assignment, self._venue, self._sink, self._budgets, self._record, self._random, self._folder
+        )
 
     def _begin_trouble(self) -> None:
         trouble, kinds, end_s = self._trouble, self._kinds, self._end_s - SETTLE_S
         if self._plan.legs == 2:
             trouble.again_and_again([kinds.cut], LEG_S, 2 * LEG_S, end_s)
             return
-        trouble.again_and_again(kinds.all(), 0.0, TROUBLE_S, end_s)
+        trouble.again_and_again([*kinds.all(), self.crash], 0.0, TROUBLE_S, end_s)
         trouble.again_and_again([kinds.cut], 0.0, CUT_S, end_s)
         trouble.once(self._end_s / 2, kinds.banned)
 

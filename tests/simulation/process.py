@@ -30,11 +30,23 @@ SHORTEST_S = 0.001
 class Process:
     """One shard from its start on."""
 
-    def __init__(self, agenda: Agenda, assignment: Assignment, venue: Venue, sink: Sink, random: Random, folder: Path) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        assignment: Assignment,
+        venue: Venue,
+        sink: Sink,
+        budgets: Budgets,
+        record: Record,
+        random: Random,
+        folder: Path,
+    ) -> None:
+        """`record`, `folder`: what an earlier process left, and this one leaves."""
         self._agenda = agenda
         self._network = Random(random.random())
-        self._venue, self._budgets = venue, Budgets(assignment)
+        self._venue, self._budgets = venue, budgets
         self._woken = False
+        self._dead = False
         market = catalogue.market(assignment.exchange, assignment.market)
         self._core = Core(
             assignment,
@@ -45,8 +57,8 @@ class Process:
             agenda.clock,
             random.random,
             Progress(folder / "progress"),
-            Forgetful(),
-            Past(),
+            record,
+            record.past(),
             self._wake,
         )
         self._status = Status(assignment.shard, self._core, [sink], agenda.clock)
@@ -62,35 +74,57 @@ class Process:
     def is_well(self) -> bool:
         """Whether it says that all is."""
         report = self.report
-        return report.ready and report.streams.live == report.streams.desired
+        return not self._dead and report.ready and report.streams.live == report.streams.desired
+
+    def kill(self) -> None:
+        """It ends without a word."""
+        self._dead, self.due_s = True, float("inf")
+        self._sockets_made.kill()
+        self._rest_made.kill()
 
     def tick(self) -> None:
         """Do what is due, where it is."""
         now_s = self._agenda.now_s
-        if self._woken or now_s >= self.due_s:
+        if not self._dead and (self._woken or now_s >= self.due_s):
             self._woken = False
             self.due_s = max(self._core.tick(now_s), now_s + SHORTEST_S)
             if self._woken:
                 self.due_s = now_s
 
     def _sockets(self, engine: Engine, events: Events) -> VirtualSockets:
-        return VirtualSockets(engine, events, self._venue, self._agenda, self._network, self._budgets)
+        self._sockets_made = VirtualSockets(engine, events, self._venue, self._agenda, self._network, self._budgets)
+        return self._sockets_made
 
     def _rest(self, events: RestEvents) -> Rest:
-        return VirtualRest(events, self._venue, self._agenda, self._network, self._budgets)
+        self._rest_made = VirtualRest(events, self._venue, self._agenda, self._network, self._budgets)
+        return self._rest_made
 
     def _wake(self) -> None:
         self._woken = True
-        self.due_s = 0.0
+        self.due_s = float("inf") if self._dead else 0.0
 
 
-class Forgetful:
-    """It is the `Memory` of a process that never starts again."""
+class Record:
+    """It is the `Memory` of a shard: what one process leaves to the next."""
 
-    def attempted(self, at_ns: int) -> None: ...
+    def __init__(self) -> None:
+        self._attempts_ns: list[int] = []
+        self._spent: list[tuple[int, int]] = []
+        self._ban: Ban | None = None
+        self._listed: Mapping[str, Facts] = {}
 
-    def spent(self, at_ns: int, weight: int) -> None: ...
+    def attempted(self, at_ns: int) -> None:
+        self._attempts_ns.append(at_ns)
 
-    def banned(self, ban: Ban) -> None: ...
+    def spent(self, at_ns: int, weight: int) -> None:
+        self._spent.append((at_ns, weight))
 
-    def listed(self, known: Mapping[str, Facts]) -> None: ...
+    def banned(self, ban: Ban) -> None:
+        self._ban = ban
+
+    def listed(self, known: Mapping[str, Facts]) -> None:
+        self._listed = known
+
+    def past(self) -> Past:
+        """What there is."""
+        return Past(tuple(self._attempts_ns), tuple(self._spent), self._ban, dict(self._listed))

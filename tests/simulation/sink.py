@@ -33,6 +33,10 @@ class Sink:
         while self._held:
             self._held.popleft().release()
 
+    def forget(self) -> None:
+        """Nobody waits for its answers any more."""
+        self._held.clear()
+
     def report(self) -> PublisherReport:
         return PublisherReport(PublisherState.CONNECTED, 0, 0, 0, 0.0, None)
 
