@@ -26,6 +26,7 @@ from marketfeed.grammar import shown
 from marketfeed.normalizer import Malformed
 from marketfeed.symbols import Names
 from marketfeed_cli import saved_list
+from marketfeed_cli.integrity import Integrity
 from marketfeed_cli.offline import Converter
 from marketfeed_shard import kernel
 
@@ -59,17 +60,28 @@ def normalize(
         ),
     ] = None,
     engine: Annotated[EngineName | None, typer.Option(help="Default: the compiled one where it is built.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Count too what follows on what: a table by stream, on standard error.")
+    ] = False,
+    snapshots: Annotated[
+        list[Path] | None,
+        typer.Option(help='With --check: books that came over REST, as lines {"url": …, "body": …}; repeat for more.'),
+    ] = None,
 ) -> None:
     """Turn recorded messages, one a line on standard input, into events, one a line on standard output.
 
-    Counts go to standard error, with the lines that failed. Exit code 1 if one failed, 2 for wrong usage, 130 where
-    SIGINT ended it: after a whole message, with the counts so far.
+    Counts go to standard error, with the lines that failed. With --check the exchange's own numbers and checksums are held
+    against each other, and the lines that do not follow are told, too. Exit code 1 if a line failed or does not follow, 2 for
+    wrong usage, 130 where SIGINT ended it: after a whole message, with the counts so far.
     """
     if sys.stdin is None or sys.stdout is None:
         typer.echo("normalize: standard input or output is closed; redirect them: < raw.jsonl > events.jsonl", err=True)
         raise typer.Exit(2)
+    if snapshots and not check:
+        typer.echo("normalize: --snapshots is for --check, which it goes with", err=True)
+        raise typer.Exit(2)
     try:
-        converter = _converter(catalogue.market(exchange, market), instruments or [], engine)
+        converter = _converter(catalogue.market(exchange, market), instruments or [], engine, check, snapshots or [])
     except (LookupError, saved_list.SavedListError) as error:
         typer.echo(error.args[0], err=True)
         raise typer.Exit(2) from None
@@ -86,9 +98,11 @@ def normalize(
     if interruption.came:
         typer.echo("interrupted: what follows counts the messages before", err=True)
     typer.echo(converter.counts.summary(), err=True)
+    for row in converter.integrity.table() if converter.integrity is not None else ():
+        typer.echo(row, err=True)
     if interruption.came:
         raise typer.Exit(_INTERRUPTED)
-    if converter.counts.failed:
+    if converter.counts.failed or (converter.integrity is not None and converter.integrity.faults):
         raise typer.Exit(1)
 
 
@@ -121,13 +135,17 @@ def _abandon_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _converter(market: Market, instruments: Sequence[Path], engine: EngineName | None) -> Converter:
+def _converter(
+    market: Market, instruments: Sequence[Path], engine: EngineName | None, check: bool, snapshots: Sequence[Path]
+) -> Converter:
     listed = [instrument for file in instruments for instrument in saved_list.instruments(file, market)]
     names = Names.of(listed) if instruments else Names({}, market.symbol)
     if engine is None and kernel.load() is None:
         typer.echo("the compiled engine is not used: the plain one decodes, slower", err=True)
         engine = EngineName.PLAIN
-    return Converter(market, names, compiled=engine is not EngineName.PLAIN)
+    books = [row for file in snapshots for row in saved_list.book_snapshots(file, market, names)]
+    integrity = Integrity(market, books) if check else None
+    return Converter(market, names, compiled=engine is not EngineName.PLAIN, integrity=integrity)
 
 
 def _run(converter: Converter, source: BinaryIO, sink: BinaryIO, interruption: _Interruption) -> None:
@@ -149,6 +167,8 @@ def _run(converter: Converter, source: BinaryIO, sink: BinaryIO, interruption: _
             counts.fail(number)
             typer.echo(f"line {number}: {shown(str(problem), 400)}", err=True)
             continue
+        for wrong in converter.wrong:
+            typer.echo(f"line {number}: {wrong}", err=True)
         parts.append(events)
         size += len(events)
         if size >= _BLOCK:

@@ -9,7 +9,8 @@ from typing import Final
 
 from marketfeed.encoding import encode
 from marketfeed.exchanges.exchange import Market
-from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer
+from marketfeed.normalizer import Data, Ignored, Malformed, Normalizer, NotData
+from marketfeed_cli.integrity import Integrity
 from marketfeed_shard import kernel
 from marketfeed_shard.kernel.offline import OfflineDecoder
 
@@ -60,9 +61,17 @@ class Counts:
 class Converter:
     """Decodes messages without subscription, book or candle state: `recv` and `n` are null, deltas stay deltas."""
 
-    def __init__(self, market: Market, names: Callable[[str], str | None], compiled: bool) -> None:
-        """Raises `LookupError` where the compiled engine is asked for and not there."""
+    def __init__(
+        self, market: Market, names: Callable[[str], str | None], compiled: bool, integrity: Integrity | None = None
+    ) -> None:
+        """Raises `LookupError` where the compiled engine is asked for and not there.
+
+        `integrity`: looks at every message; it needs what the plain engine makes of it.
+        """
         self.counts = Counts()
+        self.wrong: list[str] = []
+        """What was found wrong with the last message."""
+        self.integrity = integrity
         self._control = market.control
         self._plain = Normalizer(market, names)
         self._compiled: OfflineDecoder | None = None
@@ -77,6 +86,8 @@ class Converter:
         events = None if self._compiled is None else self._compiled.decode(message)
         if events is None:
             return self._decode(message)
+        if self.integrity is not None:
+            self._look(self.integrity, self._plain.decode(message))
         counts = self.counts
         if events.count(b"\n") == 1:
             counts.events[events[_TYPE_AT : events.index(b'"', _TYPE_AT)].decode()] += 1
@@ -88,6 +99,8 @@ class Converter:
 
     def _decode(self, message: bytes) -> bytes:
         decoded = self._plain.decode(message)
+        if self.integrity is not None:
+            self._look(self.integrity, decoded)
         counts = self.counts
         if isinstance(decoded, Data):
             if not decoded.rows:
@@ -101,3 +114,8 @@ class Converter:
         else:
             raise Malformed("neither data nor a control message that is known")
         return b""
+
+    def _look(self, integrity: Integrity, decoded: Data | Ignored | NotData) -> None:
+        self.wrong = integrity.take(decoded.rows) if isinstance(decoded, Data) else []
+        if isinstance(decoded, NotData) and (control := self._control(decoded.body)) is not None:
+            integrity.control(control)

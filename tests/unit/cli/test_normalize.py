@@ -91,6 +91,47 @@ def test_a_byte_order_mark_at_the_beginning_belongs_to_no_message() -> None:
     assert run(mark).exit_code == 0
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_check_tells_the_lines_that_do_not_follow_and_a_table(engine: str) -> None:
+    source = b"".join(combined("btcusdt@trade", {**TRADE, "t": number}) for number in (5, 6, 9))
+    plain, checked = run(source, "--engine", engine), run(source, "--engine", engine, "--check")
+    assert (plain.exit_code, checked.exit_code) == (0, 1)
+    assert checked.stdout == plain.stdout
+    first, *between, head, row = checked.stderr.splitlines()
+    assert first == "line 3: trades BTC-USDT: gap: 7 to 8"
+    assert between == counts(plain)
+    assert head.startswith("stream ")
+    assert row.split() == "trades BTC-USDT @trade 3 1 1 - - - - -".split()
+    assert run(source[: len(source) // 3], "--engine", engine, "--check").exit_code == 0
+
+
+def test_a_check_joins_recorded_snapshots(tmp_path: Path) -> None:
+    change = {"e": "depthUpdate", "E": 1, "s": "BTCUSDT", "U": 6, "u": 7, "b": [], "a": []}
+    body = {"lastUpdateId": 6, "bids": [["1", "2"]], "asks": []}
+    file = tmp_path / "book.rest.jsonl"
+    file.write_bytes(line({"url": "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000", "body": body}))
+    source = combined("btcusdt@depth@100ms", change)
+    result = run(source, "--check", "--snapshots", str(file))
+    assert (result.exit_code, result.stderr.split()[-1]) == (0, "1")
+    assert run(source, "--snapshots", str(file)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"url": "https://example/depth?symbol=BTCUSDT", "body": {}}, "is no book"),
+        ({"url": "https://example/depth", "body": {}}, "has no book of binance spot"),
+        ({"lastUpdateId": 6, "bids": [], "asks": []}, "has no book of binance spot"),
+    ],
+)
+def test_unusable_snapshots_are_one_sentence(answer: Any, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.rest.jsonl"
+    file.write_bytes(line(answer))
+    result = run(line(TRADE), "--check", "--snapshots", str(file))
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert reason in result.stderr
+
+
 def test_nothing_comes_of_nothing() -> None:
     result = run(b"")
     assert (result.exit_code, result.stdout, counts(result)[0]) == (0, "", "events: 0")
