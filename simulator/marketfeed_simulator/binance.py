@@ -77,6 +77,8 @@ class Binance(Exchange):
         return f'{{"stream":"{topic}","data":{payload}}}' if session.combined else payload
 
     def refused(self, status: int, until_ms: int) -> str:
+        if status not in {429, self.limits.banned_status}:
+            return '{"code":-1000,"msg":"An unknown error occurred while processing the request."}'
         reason = "Too many requests." if status == 429 else f"Way too many requests; IP banned until {until_ms}."
         return f'{{"code":-1003,"msg":"{reason}"}}'
 

@@ -180,6 +180,8 @@ class Bybit(Exchange):
         return rest.call(path, query, source, self, now_ms)
 
     def refused(self, status: int, until_ms: int) -> str:
+        if status not in {429, self.limits.banned_status}:
+            return '{"retCode":10000,"retMsg":"Server Timeout"}'
         return f'{{"retCode":{status},"retMsg":"access too frequent"}}'
 
     def recorded(self, line: str) -> Recorded | None:

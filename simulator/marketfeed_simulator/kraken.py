@@ -125,6 +125,8 @@ class Kraken(Exchange):
         return rest.call(path, query, source, now_ms)
 
     def refused(self, status: int, until_ms: int) -> str:
+        if status not in {429, self.limits.banned_status}:
+            return '{"error":["EService:Unavailable"]}'
         return '{"error":["EGeneral:Too many requests"]}'
 
     def recorded(self, line: str) -> Recorded | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,8 @@ class Peer(ServerConnection):
         self._on_flood = on_flood
         self._frozen = frozen
         self._out = bytearray()
+        self._late: deque[bytes] = deque()
+        """Written by timers, each the oldest: timers of one time have no order."""
         self._due_s = 0.0
 
     def process_event(self, event: Event) -> None:
@@ -113,11 +116,15 @@ class Peer(ServerConnection):
             return
         data, self._out = bytes(self._out), bytearray()
         now_s = self.loop.time()
-        if delay_s == 0.0 and now_s > self._due_s:
+        if delay_s == 0.0 and not self._late:
             self.write(data)
             return
         self._due_s = max(self._due_s, now_s + delay_s)
-        self.loop.call_at(self._due_s, self.write, data)
+        self._late.append(data)
+        self.loop.call_at(self._due_s, self._write_late)
+
+    def _write_late(self) -> None:
+        self.write(self._late.popleft())
 
     def write(self, frames: bytes) -> None:
         """Whole frames to the socket, past the library's protocol: it keeps no account of what a server sends."""
