@@ -17,21 +17,28 @@ from waiting import wait_until
 
 
 def manifest(
-    ws: str, rest: str, symbols: Sequence[str], channels: Sequence[str], publishers: Mapping[str, Any], **spec: Any
+    ws: str,
+    rest: str,
+    symbols: Sequence[str],
+    channels: Sequence[str],
+    publishers: Mapping[str, Any],
+    source: Mapping[str, Any] | None = None,
+    **spec: Any,
 ) -> dict[str, Any]:
-    """A MarketFeed of one Binance source; `spec` adds to it."""
-    source = {
+    """A MarketFeed of one source, Binance spot unless `source` says otherwise; `source` and `spec` add to it."""
+    made = {
         "exchange": "binance",
         "market": "spot",
         "endpoint": {"ws": ws, "rest": rest},
         "symbols": list(symbols),
         "channels": list(channels),
+        **(source or {}),
     }
     return {
         "apiVersion": "marketfeed.dev/v1alpha1",
         "kind": "MarketFeed",
         "metadata": {"name": "feed"},
-        "spec": {"sources": [source], "publishers": dict(publishers), **spec},
+        "spec": {"sources": [made], "publishers": dict(publishers), **spec},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,6 +18,8 @@ class Consumer:
 
     def __init__(self, port: int, host: str = HOST) -> None:
         self.events: list[dict[str, Any]] = []
+        self.arrived_ns: list[int] = []
+        """When each of them came, by the wall clock."""
         self._host = host
         self._port = port
         self._ended = threading.Event()
@@ -49,6 +52,7 @@ class Consumer:
                             event = json.loads(message["data"])
                             expected = "md.{exchange}.{market}.{channel}.{symbol}".format(**event)
                             assert message["channel"].decode() == expected
+                            self.arrived_ns.append(time.time_ns())
                             self.events.append(event)
             except redis.ConnectionError:
                 self._subscribed.clear()
