@@ -20,10 +20,8 @@ from tests.simulation.sink import Sink
 from tests.simulation.trouble import Trouble
 from tests.simulation.venue import Venue
 
-TROUBLE_S = 900.0
-"""Mean time between two troubles."""
 CUT_S = 3600.0
-"""And between two unannounced cuts beside them."""
+"""Mean time between two unannounced cuts, beside other troubles."""
 LEG_S = 300.0
 """Where streams have two legs, at least so long after a cut the next one comes: both are there again."""
 SETTLE_S = 1200.0
@@ -124,7 +122,7 @@ class Day:
         if self._plan.legs == 2:
             trouble.again_and_again([kinds.cut], LEG_S, 2 * LEG_S, end_s)
             return
-        trouble.again_and_again([*kinds.all(), self.crash], 0.0, TROUBLE_S, end_s)
+        trouble.again_and_again([*kinds.all(), self.crash], 0.0, self._plan.trouble_s, end_s)
         trouble.again_and_again([kinds.cut], 0.0, CUT_S, end_s)
         trouble.once(self._end_s / 2, kinds.banned)
 

@@ -29,6 +29,8 @@ class Plan:
     """Few, so that there are several connections."""
     attempts: int = 40
     """To connect, within five minutes."""
+    trouble_s: float = 900.0
+    """Mean time between two troubles, beside an unannounced cut every hour and a ban in the middle of the day."""
     calm_s: float = 12.0
     """Mean time between two steps of the market while nothing is wrong: each brings a message of nearly every stream."""
     lively_s: float = 0.15
