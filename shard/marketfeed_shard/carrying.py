@@ -28,12 +28,13 @@ class Difference:
 class Carrying:
     """The streams that are wanted now, and their slots."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, book_depth: int | None) -> None:
+        """`book_depth`: the manifest's, when the shard begins."""
         self._market = market
         self._slots: dict[tuple[str, str], int] = {}
         """(channel, symbol) → slot."""
         self._natives: dict[str, str] = {}
-        self._book_depth: int | None = None
+        self._book_depth = book_depth
 
     @property
     def symbols(self) -> set[str]:
@@ -57,7 +58,9 @@ class Carrying:
         """What follows from an assignment. A book that has another depth goes and comes anew, in its slot."""
         self._natives = {s.symbol: s.native for s in assignment.symbols}
         wanted = {(c, s.symbol): Stream(c, s.symbol, s.native) for s in assignment.symbols for c in s.channels}
-        before, self._book_depth = self._book_depth, assignment.book_depth
+        before = self._book_depth
+        if not self._market.cuts_books:  # else all books are cut as the first ones, until the shard is started anew
+            self._book_depth = assignment.book_depth
         kept = {k for k, s in wanted.items() if k in self._slots and self._asked(s, before) == self._asked(s, self._book_depth)}
         gone = tuple(slot for key, slot in self._slots.items() if key not in kept)
         new = tuple(stream for key, stream in wanted.items() if key not in kept)
@@ -84,7 +87,7 @@ class Carrying:
         return (*topics, snapshot.call(stream.native, depth))
 
     def _want(self, assignment: Assignment, stream: Stream) -> Want:
-        topics = self._market.topics(stream.channel, stream.native, assignment.book_depth)
+        topics = self._market.topics(stream.channel, stream.native, self._book_depth)
         urls = (topic_url(self._market, assignment.endpoint, topic) for topic in topics)
         return Want(stream.channel, tuple(map(Source, topics, urls)))
 

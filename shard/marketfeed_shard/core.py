@@ -76,7 +76,7 @@ class Core:
             now_s,
             [now_s - (now_ns - t) / 1e9 for t in past.attempts_ns if t <= now_ns],
         )
-        self._carrying = Carrying(market)
+        self._carrying = Carrying(market, assignment.book_depth)
         self.restoring = Restoring(
             self._carrying,
             self.pipeline,

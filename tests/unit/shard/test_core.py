@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,20 @@ def test_a_topic_that_names_its_depth_is_changed_on_its_connection(make: Any) ->
         '{"req_id":"3","op":"subscribe","args":["orderbook.200.BTCUSDT"]}',
     ]
     assert not bed.sockets.wires[key].closed
+
+
+def test_books_that_are_cut_here_keep_their_depth_until_the_shard_starts_anew(make: Any) -> None:
+    def kraken(depth: int) -> Assignment:
+        return assigned("kraken", "spot", {"BTC-USD": "BTC/USD"}, ["book"], book_depth=depth)
+
+    bed = make(kraken(10))
+    bed.core.follow(kraken(100))
+    bed.run(1.0)
+    (key,) = bed.sockets.wires
+    bed.core.opened(key)
+    bed.run(1.0)
+    (request,) = (text for text in bed.sockets.wires[key].sent if "subscribe" in text)
+    assert json.loads(request)["params"]["depth"] == 10
 
 
 # ---- bans ----------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,16 @@ class Bed:
         pipeline.add([Stream("trades", f"S{i}-USDT", f"S{i}USDT") for i in range(streams)])
         manager, nothing = self.exchange.manager, lambda *told: None
         restoring = Restoring(
-            Carrying(MARKET), pipeline, manager, RestDouble(), self.clock, lambda: 0.5, nothing, Past(), MemoryDouble(), nothing
+            Carrying(MARKET, None),
+            pipeline,
+            manager,
+            RestDouble(),
+            self.clock,
+            lambda: 0.5,
+            nothing,
+            Past(),
+            MemoryDouble(),
+            nothing,
         )
         parts: Any = SimpleNamespace(
             assignment=assignment().model_copy(update={"generation": 7}),
