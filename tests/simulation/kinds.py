@@ -83,7 +83,8 @@ class Kinds:
 
     def banned(self) -> float:
         """Connections break, and the address is banned."""
-        return self._shut(self._venue.faults.ban, 120.0, 600.0)
+        least_s = max(120.0, self._venue.exchange.limits.ban_s)
+        return self._shut(self._venue.faults.ban, least_s, least_s + 400.0)
 
     def paced(self) -> float:
         """One breaks, and some of the next requests are refused for their pace."""
