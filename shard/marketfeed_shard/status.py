@@ -94,7 +94,9 @@ class Status:
         if waiting:
             reasons += self._waiting_because(waiting)
         if unsynced:
-            reasons.append(f"books not in sync: {self._some(unsynced)}")
+            faults = self.restoring.resync.faults
+            because = next((f": {faults[slot]}" for slot in unsynced if slot in faults), "")
+            reasons.append(f"books not in sync: {self._some(unsynced)}{because}")
         for publisher in self.publishers:
             report = publisher.report()
             if publisher.required and report.state is not PublisherState.CONNECTED:

@@ -83,6 +83,8 @@ class Resync:
         self._broken: set[int] = set()
         """Books that broke since the last look; others wait for their first snapshot."""
         self._look_s = 0.0
+        self.faults: dict[int, str] = {}
+        """Why the latest snapshot over REST could not be had, by slot of a book that still needs one."""
         self.depth: int | None = None
         """The manifest's bookDepth."""
 
@@ -156,6 +158,7 @@ class Resync:
         repair = self._repairs[slot]
         repair.number = None
         if isinstance(outcome, Failure):
+            self.faults[slot] = outcome.reason
             repair.due_s = now_s + REFUSED_S if outcome.permanent else self._backoffs[slot].failed(now_s)
             return
         try:
@@ -164,12 +167,13 @@ class Resync:
             log.warning("a book of %s that is none: %s", self._books.native(slot), problem)
             taken = False
         if taken:
-            del self._repairs[slot]
+            self._end(slot)
             self._backoffs[slot].succeeded(now_s)
         else:
             repair.due_s = self._backoffs[slot].failed(now_s)
 
     def _end(self, slot: int) -> None:
+        self.faults.pop(slot, None)
         repair = self._repairs.pop(slot, None)
         if repair is not None and repair.number is not None:
             self._calls.drop(repair.number)

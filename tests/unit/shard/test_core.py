@@ -210,6 +210,23 @@ def test_a_topic_that_names_its_depth_is_changed_on_its_connection(make: Any) ->
     assert not bed.sockets.wires[key].closed
 
 
+def test_why_a_book_cannot_be_had_is_told_until_it_is_there(make: Any) -> None:
+    bed = make(spot("book"))
+    key = bed.connect()
+    bed.feed(key, depth(11, 12))
+    bed.run(0.5)
+    bed.answer("/depth", {"code": -1121, "msg": "Invalid symbol."}, 400)
+    reason = "books not in sync: 1 (book:BTC-USDT)"
+    assert bed.status.report().reasons == [f"{reason}: HTTP 400: -1121: Invalid symbol."]
+    for number in range(13, 43):
+        assert len([call for call in bed.rest.all if "/depth" in call.path]) == 1
+        bed.run(10.0)
+        bed.feed(key, depth(number, number))
+    bed.run(1.0)
+    bed.answer("/depth", snapshot(42))
+    assert bed.status.report().reasons == []
+
+
 def test_books_that_are_cut_here_keep_their_depth_until_the_shard_starts_anew(make: Any) -> None:
     def kraken(depth: int) -> Assignment:
         return assigned("kraken", "spot", {"BTC-USD": "BTC/USD"}, ["book"], book_depth=depth)
