@@ -220,7 +220,7 @@ async def test_a_killed_shard_comes_back_and_announces_exactly_what_was_lost(
             numbers = [int(e.get("id") or e["seq"]) for e in stream]
             assert gap["from_seq"] - 1 in numbers, "it tells what came last"
             assert gap["to_seq"] + 1 in numbers, "and what comes first"
-            # What Redis passed on in the instant of the kill, its answer unread, counts as lost: the first of what is announced.
+            # What Redis passed on in the instant of the kill, its answer unread, counts as lost: the first of what is told.
             unread = [n for n in numbers if gap["from_seq"] <= n <= gap["to_seq"]]
             at = numbers.index(gap["from_seq"] - 1) + 1
             assert unread == numbers[at : at + len(unread)]
