@@ -38,7 +38,7 @@ def native(name: str) -> str:
 _PACED = ("EGeneral:Too many requests", "EGeneral:Temporary lockout", "EAPI:Rate limit exceeded", "EService:Throttled")
 _FAILED = ("EService:", "EGeneral:Internal error")
 """Unavailable, busy, in maintenance: of all that is left of these."""
-# guides/general/errors, 2026-11.
+# The forms `E<category>:<words>` are documented (guides/general/errors, 2026-11); these words: unverified.
 
 
 def fault(body: Any) -> Fault | None:

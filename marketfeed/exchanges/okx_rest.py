@@ -27,7 +27,7 @@ PACED = frozenset({"50011", "50061"})
 """Too many requests; too many of an account."""
 _FAILED = frozenset({"50001", "50004", "50013", "50026"})
 """Temporarily unavailable, time-out, busy, system error."""
-# docs-v5 error-codes, 2026-07.
+# docs-v5 error-codes, 2026-07, has the paced ones; 50001, 50004, 50013: unverified.
 
 
 def fault(body: Any) -> Fault | None:

@@ -11,7 +11,7 @@ _PACED = frozenset({-1003, -1034})
 """Too many requests, or connections."""
 _FAILED = frozenset({-1000, -1001, -1004, -1006, -1007, -1008, -1016})
 """Unknown, disconnected, busy, unexpected response, time-out, overloaded, shutting down."""
-# errors.md, 2026-07-21; the same numbers stand on the derivatives' page error-code.
+# errors.md, 2026-07-21, and the derivatives' page error-code; the words of -1034 and whether -1004 is still sent: unverified.
 
 
 def fault(body: Any) -> Fault | None:

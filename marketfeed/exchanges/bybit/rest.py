@@ -24,9 +24,9 @@ _CURSOR = "&cursor="
 
 
 _PACED = frozenset({10006, 10009, 10018, 10429})
-"""Too many visits; address banned; too many of this address; of the whole system (error.mdx, 2026-07-24)."""
+"""Too many visits; address banned; too many of this address (error.mdx, 2026-07-24); of the whole system (10429: unverified)."""
 _FAILED = frozenset({10000, 10016})
-"""Server time-out; server error (error.mdx, 2026-07-24)."""
+"""Server time-out (10000: unverified); server error (error.mdx, 2026-07-24)."""
 
 
 def fault(body: Any) -> Fault | None:
