@@ -73,6 +73,7 @@ class Day:
         venue.chronicle.reader = judge
         self._sink = sink = Sink(judge.published)
         self._trouble = Trouble(self.agenda, Random(random.random()), self.figures)
+        venue.on_admitted = self._trouble.liven
         self._kinds = Kinds(self.agenda, venue, sink, judge, Random(random.random()))
         self._record, self._budgets = Record(), Budgets(plan.assignment())
         self._random, self._folder = random, folder

@@ -37,6 +37,10 @@ class Trouble:
         self._lively = [(since_s, until_s) for since_s, until_s in self._lively if now_s < until_s]
         return any(since_s <= now_s for since_s, _ in self._lively)
 
+    def liven(self) -> None:
+        """Something happens that is none of its making: a connection takes over from another."""
+        self._lively.append((self._agenda.now_s, self._agenda.now_s + AFTERMATH_S))
+
     def once(self, when_s: float, kind: Kind) -> None:
         """One, at about this time."""
         self._agenda.at(when_s, lambda: self._make(kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import ceil
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -42,6 +43,8 @@ class Venue:
         """REST calls are not answered at all."""
         self.silent: Counter[str] = Counter()
         """Topics that bring nothing, with how many troubles want that."""
+        self.on_admitted: Callable[[], None] = lambda: None
+        """Called when somebody was let in."""
         self._unanswered_s = 0.0
         self.peers: dict[int, Peer] = {}
         """Those that are open, by number."""
@@ -125,6 +128,7 @@ class Venue:
         self._numbers += 1
         peer = self.peers[self._numbers] = Peer(self, self._numbers, session, line)
         line.connected(peer)
+        self.on_admitted()
         for said in self.exchange.welcome(session, self.agenda.now_ms):
             peer.say(said)
 
