@@ -150,7 +150,7 @@ class Account:
         if event.get("backfill"):
             self._figures.filled(now_s - told.made_s)
         self._gaps.clear()
-        self._repeats.clear()
+        self._repeats = {own: self._repeats[own]} if own in self._repeats else {}  # it may come yet
         self._event = event
 
     def _until(self, own: Key) -> list[Told]:

@@ -28,9 +28,12 @@ class BookAccount(Account):
     """A stream of snapshots and changes."""
 
     def __init__(
-        self, symbol: str, figures: Figures, truth: Callable[[int, int], Levels], depth: int | None, *, cuts: bool
+        self, symbol: str, figures: Figures, truth: Callable[[int, int], list[Levels]], depth: int | None, *, cuts: bool
     ) -> None:
-        """`truth`: (number, levels a side) → the exchange's book. `depth`: that it tells; `cuts`: without removing the rest."""
+        """`truth`: (number, levels a side) → what the exchange's book may be.
+
+        `depth`: that it tells; `cuts`: without removing the rest.
+        """
         super().__init__("book", symbol, figures)
         self._truth = truth
         self._depth = depth or ALL
@@ -110,10 +113,12 @@ class BookAccount(Account):
                 del side[price]
 
     def _compare(self) -> None:
-        truth = self._truth(self._at, self._depth)
         self._figures.books_compared += 1
-        for kept, told, which in zip(self._sides, (truth.bids, truth.asks), ("bids", "asks"), strict=True):
-            expected = {Decimal(price): Decimal(size) for price, size in told}
-            if kept != expected:
-                wrong = sorted(kept.items() ^ expected.items())[:4]
-                raise BrokenError(f"{self.name}: {which} at {self._at} are not the exchange's: {wrong}")
+        truths = [tuple(map(_side, (book.bids, book.asks))) for book in self._truth(self._at, self._depth)]
+        if self._sides not in truths:
+            wrong = [sorted(kept.items() ^ told.items())[:4] for kept, told in zip(self._sides, truths[0], strict=True)]
+            raise BrokenError(f"{self.name}: at {self._at} it is not the exchange's: {wrong}")
+
+
+def _side(levels: list[tuple[str, str]]) -> Side:
+    return {Decimal(price): Decimal(size) for price, size in levels}

@@ -36,8 +36,9 @@ class Chronicle:
         names = Names({each.native: each.symbol for each in market.listings})
         depth = product.depth(None) if product.cuts_books else None
         self._normalizer = Normalizer(product, names, merge=True, followers=self._followers, depth=depth)
-        self._steps: dict[tuple[str, int], int] = {}
-        """(symbol, number of a change of its book) → the step after which it was told."""
+        self._steps: dict[tuple[str, int], set[int]] = {}
+        """(symbol, number of a change of its book) → the steps after which it was told: several within one millisecond, where
+        the number is the time."""
         self._last: dict[str, int] = {}
         """Of books, by symbol: the step that was told last."""
 
@@ -58,21 +59,21 @@ class Chronicle:
                 self._note(row)
             self.reader.repeated(row)
 
-    def book(self, symbol: str, seq: int, levels: int) -> Levels:
-        """What a book was at one of its numbers."""
-        at = self._market.place(symbol)
-        found = self._market.symbol(at)
-        step = self._steps.get((symbol, seq))
-        if step is None:  # a number that was never told is one of REST, where steps have numbers
-            step, rest = divmod(seq - found.update_id(0), UPDATES)
+    def books(self, symbol: str, at: int, levels: int) -> list[Levels]:
+        """What a book may have been at one of its numbers."""
+        found = self._market.symbol(self._market.place(symbol))
+        steps = self._steps.get((symbol, at))
+        if steps is None:  # a number that was never told is one of REST, where steps have numbers
+            step, rest = divmod(at - found.update_id(0), UPDATES)
             if rest:
-                raise BrokenError(f"the book of {symbol} never had the number {seq}")
-        return found.book(step, levels)
+                raise BrokenError(f"the book of {symbol} never had the number {at}")
+            steps = {step}
+        return [found.book(step, levels) for step in steps]
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _note(self, row: Row) -> None:
-        self._steps[row.symbol, number(row.event)] = self._last.get(row.symbol, -1)
+        self._steps.setdefault((row.symbol, number(row.event)), set()).add(self._last.get(row.symbol, -1))
 
     def _rows(self, text: str) -> list[Row]:
         found = self._normalizer.decode(text.encode())

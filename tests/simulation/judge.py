@@ -73,7 +73,7 @@ class Judge:
         return BookAccount(
             symbol,
             self._figures,
-            lambda seq, levels: self._chronicle.book(symbol, seq, levels),
+            lambda seq, levels: self._chronicle.books(symbol, seq, levels),
             market.depth(None),
             cuts=market.cuts_books,
         )
