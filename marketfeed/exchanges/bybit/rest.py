@@ -24,7 +24,7 @@ _CURSOR = "&cursor="
 
 
 _PACED = frozenset({10006, 10009, 10018, 10429})
-"""Too many visits; address banned; too many of this address (error.mdx, 2026-07-24); of the whole system (10429: unverified)."""
+"""Too many visits; address banned; too many of this address (error.mdx, 2026-07-24); of all (10429: unverified)."""
 _FAILED = frozenset({10000, 10016})
 """Server time-out (10000: unverified); server error (error.mdx, 2026-07-24)."""
 
