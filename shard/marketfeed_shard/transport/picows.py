@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
+from functools import partial
 from typing import Any, Protocol
 
 from picows import (
@@ -22,6 +23,7 @@ from picows import (
 
 from marketfeed.proxies import ProxyUrl
 from marketfeed_shard import compiled
+from marketfeed_shard.transport.hangups import Hangups
 from marketfeed_shard.transport.reader import PlainReader
 from marketfeed_shard.transport.socket import CONNECT_TIMEOUT_S, LARGEST_MESSAGE_BYTES, ConnectError, RefusedError, Socket
 
@@ -36,6 +38,7 @@ class Picows:
         self._tls = tls
         self._handshake_timeout_s = handshake_timeout_s
         self._watches: set[asyncio.Task[None]] = set()
+        self._hangups = Hangups()
 
     async def connect(self, socket: Socket, url: str, proxy: ProxyUrl | None) -> None:
         """See `Library`."""
@@ -59,9 +62,19 @@ class Picows:
             raise RefusedError(int(error.response.status), error.response.headers.get("Retry-After")) from error
         except WSError as error:
             raise ConnectError(str(error)) from error
-        watch = asyncio.get_running_loop().create_task(_tell_faults(transport))
+        watch = asyncio.get_running_loop().create_task(self._watch(transport))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
+
+    async def _watch(self, transport: WSTransport) -> None:
+        descriptor = transport.underlying_transport.get_extra_info("socket").fileno()
+        abort = partial(transport.disconnect, graceful=False)
+        if descriptor >= 0:
+            self._hangups.watch(descriptor, abort)
+        try:
+            await _tell_faults(transport)
+        finally:
+            self._hangups.forget(descriptor, abort)
 
 
 class Sink(Protocol):

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
+import threading
 from email.utils import formatdate
 from http import HTTPStatus
 from time import time, time_ns
@@ -361,6 +364,30 @@ async def test_an_exchange_that_has_ended_a_connection_need_not_cut_it_too(way: 
     way.sockets(heard).open(1, await way.server(stay))
     await until(lambda: heard.losses, "the loss")
     await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_a_reset_right_behind_data_is_a_loss_too(way: Bed) -> None:
+    """The event loop meets both at once, and must not stop at the data."""
+    heard, go, gone = Heard(), threading.Event(), threading.Event()
+
+    def reset(listening: socket.socket) -> None:
+        sock, _ = listening.accept()
+        with way.server_tls.wrap_socket(sock, server_side=True) if way.way.tls else sock as end:
+            end.sendall(accept(end.recv(65536).decode()))
+            go.wait(10)
+            end.sendall(text(b"{}") * 100)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=reset, args=(listening,))
+        server.start()
+        way.sockets(heard).open(1, way.url(listening.getsockname()[1]))
+        await until(lambda: "opened" in heard.told, "the opening")
+        go.set()
+        gone.wait(10)  # the event loop stands still
+        await until(lambda: "lost" in heard.told, "the loss", 3.0)
+        server.join()
 
 
 async def test_a_connection_that_is_cut_is_lost_without_a_code_after_what_it_brought(way: Bed) -> None:
