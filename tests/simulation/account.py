@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +32,28 @@ class Told:
 class Account:
     """One stream without levels. `take` raises `BrokenError`."""
 
-    def __init__(self, channel: str, symbol: str, figures: Figures, *, polled: bool = False, ends: bool = False) -> None:
-        """`polled`: some of it comes over REST. `ends`: the end of a candle is not told, but follows from the next one."""
+    def __init__(
+        self,
+        channel: str,
+        symbol: str,
+        figures: Figures,
+        *,
+        polled: bool = False,
+        ends: bool = False,
+        fills: Callable[[int], bool] = lambda missing: False,
+        seamless: bool = False,
+    ) -> None:
+        """`polled`: some of it comes over REST. `ends`: the end of a candle is not told, but follows from the next one.
+
+        `fills`: whether so many missing events could be had over REST now. `seamless`: nothing of it can be missing, where it
+        is numbered.
+        """
         self.name = f"{channel}:{symbol}"
         self._channel = channel
         self._polled = polled
         self._ends = ends
+        self._fills = fills
+        self._seamless = seamless
         self._numbering = Numbering.NONE
         """As declared for the messages that come."""
         self._figures = figures
@@ -88,6 +105,8 @@ class Account:
         if event["type"] == "gap":
             self._figures.gap(event["reason"])
             self._gaps.append(event)
+            if self._seamless and self._is_numbered and event["reason"] != "started":
+                raise BrokenError(f"{self.name}: one of two legs is enough, and yet: {event}")
             return
         if not self._is_poll(event) and not self._is_end(event):
             self._data(event, now_s)
@@ -179,6 +198,9 @@ class Account:
                     continue  # nobody can know of it
                 raise BrokenError(f"{self.name}: {told.key}, told at {told.made_s:.3f} s, was lost in silence before {event}")
             self._figures.lost += 1
+        started = any(gap["reason"] == "started" for gap in self._gaps)
+        if missing and not started and self._fills(len(missing)):
+            raise BrokenError(f"{self.name}: {len(missing)} from {missing[0].key} on could be had over REST, and were not")
         if missing and self._gaps:
             self._figures.announced(now_s - missing[0].made_s)
 

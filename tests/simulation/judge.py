@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -17,11 +18,21 @@ from tests.simulation.chronicle import Chronicle
 from tests.simulation.figures import Figures
 from tests.simulation.plan import Plan
 
+LEAST_CALLS = 10
+"""Weight of REST calls that a market allows in its interval, where each loss may be asked for at once."""
+ANSWERED_S = 60.0
+"""REST that has answered for so long answers what is asked of it now."""
+
 
 class Judge:
     """It is the `Reader` of the chronicle; the sink hands it what was published. Raises `BrokenError`."""
 
-    def __init__(self, plan: Plan, chronicle: Chronicle, figures: Figures, agenda: Agenda) -> None:
+    def __init__(
+        self, plan: Plan, chronicle: Chronicle, figures: Figures, agenda: Agenda, answers_s: Callable[[], float]
+    ) -> None:
+        """`answers_s`: for how long all REST calls have been answered, and at once."""
+        self._answers_s = answers_s
+        self._legs = plan.legs
         self._market = catalogue.market(plan.exchange, plan.market)
         self._chronicle, self._figures, self._agenda = chronicle, figures, agenda
         self._polled = {poll.channel for poll in self._market.polls}
@@ -68,6 +79,8 @@ class Judge:
                 self._figures,
                 polled=channel in self._polled,
                 ends=self._ends and channel.startswith("candles"),
+                fills=self._could_be_filled if channel == "trades" else _never,
+                seamless=self._legs == 2,
             )
         market = self._market
         return BookAccount(
@@ -77,3 +90,17 @@ class Judge:
             market.depth(None),
             cuts=market.cuts_books,
         )
+
+    def _could_be_filled(self, missing: int) -> bool:
+        """Whether the exchange's history holds so many missing trades, and tells them.
+
+        Where it has the latest trades alone, or calls may be made one a second, some of them may come too late.
+        """
+        history = self._market.history
+        if history is None or not history.pages or self._market.limits.rest.count < LEAST_CALLS:
+            return False
+        return missing <= history.rows // 2 and self._answers_s() > ANSWERED_S
+
+
+def _never(missing: int) -> bool:
+    return False

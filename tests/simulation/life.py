@@ -69,7 +69,7 @@ class Day:
         self._market_random = Random(random.random())
         self._end_s = plan.hours * 3600.0
         self._venue = venue = Venue(self.agenda, plan, seed)
-        self._judge = judge = Judge(plan, venue.chronicle, self.figures, self.agenda)
+        self._judge = judge = Judge(plan, venue.chronicle, self.figures, self.agenda, lambda: venue.answers_s)
         venue.chronicle.reader = judge
         self._sink = sink = Sink(judge.published)
         self._trouble = Trouble(self.agenda, Random(random.random()), self.figures)

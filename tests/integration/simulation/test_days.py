@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketfeed_shard.gaps import Continuity
+from marketfeed_shard.recovery.backfill import Backfill
 from marketfeed_simulator.catalogue import EXCHANGES
 from tests.simulation.life import live
 from tests.simulation.plan import Plan
@@ -36,3 +37,16 @@ def test_a_shard_that_announces_nothing_is_found_out(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Continuity, "_resumed", silently)
     outcome = live(Plan("bybit", "linear", hours=0.6, trouble_s=120.0), seed=1)
     assert "lost in silence" in (outcome.failure or "")
+
+
+def test_a_shard_that_fetches_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backfill, "wants", lambda *arguments: False)
+    outcome = live(Plan("binance", "spot", hours=1.5, trouble_s=120.0), seed=1)
+    assert "could be had over REST" in (outcome.failure or "")
+
+
+def test_on_two_legs_no_trade_is_lost_by_the_cut_of_one() -> None:
+    outcome = live(Plan("binance", "spot", hours=3.0, legs=2), seed=1)
+    assert outcome.failure is None
+    assert outcome.figures.faults["cut"] > 10
+    assert outcome.figures.filled_s == []
