@@ -5,7 +5,7 @@ The asking itself is handed in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal, DecimalException
 from typing import Any, Final, TypeAlias
 
@@ -45,33 +45,32 @@ async def gather(
 ) -> Listing:
     """An exchange's list, page by page, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`.
 
-    `get` does the asking. `told` hears how many instruments there are so far.
+    `get` does the asking; whoever drives this by hand may close it at any call. `told` hears how many instruments there are so far.
     """
     market = catalogue.market(address.exchange, address.market)
     found: dict[str, Instrument] = {}
     for first in market.instruments.calls:
-        async for url, body in _pages(market, address.rest, first, get):
+        call: Call | None = first
+        for _ in range(PAGES):
+            if call is None:
+                break
+            url = address.rest + call.path
+            body = _decoded(market, url, await get(url))
             found |= {instrument.symbol: instrument for instrument in _parsed(market, url, body)}
             told(len(found))
+            call = _next_page(market, url, call, body)
+        if call is not None:
+            raise InstrumentsError(f"{address.rest}{first.path}: has more than {PAGES} pages")
     if not found:
         raise InstrumentsError(f"{address.rest}{market.instruments.calls[0].path}: lists no instrument")
     return Listing(found, await _volumes(market, address.rest, get) if volumes else {})
 
 
-async def _pages(market: Market, rest: str, first: Call, get: Get) -> AsyncIterator[tuple[str, Any]]:
-    """(URL, decoded body) of each page of a call."""
-    call: Call | None = first
-    for _ in range(PAGES):
-        if call is None:
-            return
-        url = rest + call.path
-        body = _decoded(market, url, await get(url))
-        yield url, body
-        try:
-            call = market.instruments.next_page(call, body)
-        except MALFORMED as error:
-            raise InstrumentsError(f"{url}: does not tell its next page: {type(error).__name__} {error}") from None
-    raise InstrumentsError(f"{rest}{first.path}: has more than {PAGES} pages")
+def _next_page(market: Market, url: str, call: Call, body: Any) -> Call | None:
+    try:
+        return market.instruments.next_page(call, body)
+    except MALFORMED as error:
+        raise InstrumentsError(f"{url}: does not tell its next page: {type(error).__name__} {error}") from None
 
 
 async def _volumes(market: Market, rest: str, get: Get) -> dict[str, Decimal]:
