@@ -45,7 +45,7 @@ async def gather(
 ) -> Listing:
     """An exchange's list, page by page, with 24 h volumes where they are wanted and told. Raises `InstrumentsError`.
 
-    `get` does the asking; whoever drives this by hand may close it at any call. `told` hears how many instruments there are so far.
+    `get` does the asking; whoever drives this by hand may close it at any call. `told` hears how many there are so far.
     """
     market = catalogue.market(address.exchange, address.market)
     found: dict[str, Instrument] = {}
