@@ -9,8 +9,8 @@ MODULES = (
     *(f"kernel.{name}" for name in ("_tables", "_walk", "_topics", "_records", "_engine", "_listener")),
     "publishers._framing",
     "books._book",
-    "_marks",
-    "_recent",
+    "state._marks",
+    "streams._recent",
 )
 
 

@@ -11,8 +11,8 @@ from marketfeed.normalizer import Row
 from marketfeed_shard.books.book import PlainBook
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.sequence import Outcome, follows
-from marketfeed_shard.recent import Recent, recent_kind
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.recent import Recent, recent_kind
+from marketfeed_shard.streams.table import UNKNOWN
 
 NO_CHECKSUM: Final = (None, "0")
 """What an exchange tells in place of one."""

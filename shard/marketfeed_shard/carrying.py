@@ -11,7 +11,7 @@ from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Market
 from marketfeed_shard.connection.budget import Turns
 from marketfeed_shard.connection.ports import Settings, Source, Want
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 log = logging.getLogger("marketfeed.shard")
 

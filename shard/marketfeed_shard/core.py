@@ -15,13 +15,13 @@ from marketfeed.exchanges.exchange import Control, Market
 from marketfeed_shard.carrying import Carrying, settings
 from marketfeed_shard.connection.manager import Manager
 from marketfeed_shard.connection.ports import Disconnect, Sockets
-from marketfeed_shard.memory import Memory, Past
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.plain import Engine
-from marketfeed_shard.progress import Progress
+from marketfeed_shard.kernel.plain import Engine
+from marketfeed_shard.pipeline.pipeline import Pipeline
 from marketfeed_shard.publishers.publisher import Publisher
 from marketfeed_shard.recovery.ports import Answer, Rest, RestEvents
-from marketfeed_shard.restoring import Restoring
+from marketfeed_shard.restoring.restoring import Restoring
+from marketfeed_shard.state.memory import Memory, Past
+from marketfeed_shard.state.progress import Progress
 from marketfeed_shard.transport.events import Events
 
 log = logging.getLogger("marketfeed.shard")

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from marketfeed.report import PublisherState
-from marketfeed_shard.counts import LATENCY_BOUNDS_MS
-from marketfeed_shard.durations import BOUNDS_S, Durations
+from marketfeed_shard.pipeline.counts import LATENCY_BOUNDS_MS
 from marketfeed_shard.status import Status
+from marketfeed_shard.streams.durations import BOUNDS_S, Durations
 
 
 class Metrics(Collector):

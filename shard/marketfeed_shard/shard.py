@@ -16,14 +16,14 @@ from marketfeed.exchanges import catalogue as exchanges
 from marketfeed_shard.core import Core
 from marketfeed_shard.following import watch
 from marketfeed_shard.http import HttpServer
+from marketfeed_shard.kernel.plain import Engine
 from marketfeed_shard.observe import Observer
-from marketfeed_shard.plain import Engine
 from marketfeed_shard.publishers import catalogue as publishers
 from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.publisher import Publisher
 from marketfeed_shard.recovery.ports import RestEvents
 from marketfeed_shard.secrets import Secrets
-from marketfeed_shard.state import StateDirectory
+from marketfeed_shard.state.directory import StateDirectory
 from marketfeed_shard.status import Status
 from marketfeed_shard.transport import catalogue as transport
 from marketfeed_shard.transport.events import Events

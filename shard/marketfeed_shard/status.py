@@ -13,10 +13,10 @@ from marketfeed.report import NAMES, ConnectionReport, PublisherState, RejectedS
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.manager import Manager
 from marketfeed_shard.connection.ports import Sockets
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.plain import PlainEngine
+from marketfeed_shard.kernel.plain import PlainEngine
+from marketfeed_shard.pipeline.pipeline import Pipeline
 from marketfeed_shard.publishers.publisher import Publisher
-from marketfeed_shard.restoring import Restoring
+from marketfeed_shard.restoring.restoring import Restoring
 
 
 class Parts(Protocol):

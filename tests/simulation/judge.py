@@ -9,7 +9,7 @@ import orjson
 
 from marketfeed.exchanges import catalogue
 from marketfeed.normalizer import Row
-from marketfeed_shard.batch import Batch
+from marketfeed_shard.streams.batch import Batch
 from tests.simulation.account import Account
 from tests.simulation.agenda import Agenda
 from tests.simulation.book_account import BookAccount

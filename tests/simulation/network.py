@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from marketfeed.exchanges.exchange import Call
 from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.plain import Engine
+from marketfeed_shard.kernel.plain import Engine
 from marketfeed_shard.recovery.ports import Answer, RestEvents
 from marketfeed_shard.transport.events import Events
 from marketfeed_shard.transport.reader import factory

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from marketfeed.report import PublisherReport, PublisherState
-from marketfeed_shard.batch import Batch
+from marketfeed_shard.streams.batch import Batch
 
 
 class Sink:

@@ -18,11 +18,11 @@ from marketfeed.report import PublisherReport, PublisherState
 from marketfeed.resource import Grpc, Publishers
 from marketfeed_shard.connection.ports import Disconnect
 from marketfeed_shard.core import Core
-from marketfeed_shard.memory import Past
-from marketfeed_shard.plain import Engine
-from marketfeed_shard.progress import Progress
+from marketfeed_shard.kernel.plain import Engine
 from marketfeed_shard.recovery.instruments import Facts
 from marketfeed_shard.recovery.ports import Answer, Rest, RestEvents
+from marketfeed_shard.state.memory import Past
+from marketfeed_shard.state.progress import Progress
 from marketfeed_shard.status import Status
 from marketfeed_shard.transport.events import Events
 

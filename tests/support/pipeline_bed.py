@@ -9,10 +9,10 @@ from typing import Any
 from marketfeed.clock import ManualClock
 from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Control, Market
-from marketfeed_shard.batch import Batch
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.progress import Progress
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.pipeline.pipeline import Pipeline
+from marketfeed_shard.state.progress import Progress
+from marketfeed_shard.streams.batch import Batch
+from marketfeed_shard.streams.table import Stream
 
 T0 = 1_767_225_600_000_000_000
 S = 1_000_000_000

@@ -12,11 +12,11 @@ import orjson
 from redis import asyncio as redis
 
 from marketfeed.clock import SystemClock
-from marketfeed_shard.batch import DATA, Batch
 from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.publisher import Loss
 from marketfeed_shard.secrets import Secrets
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.batch import DATA, Batch
+from marketfeed_shard.streams.table import Stream
 
 
 class Feed:

@@ -18,7 +18,7 @@ from recordings import RECORDINGS, lines
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Data, Malformed, Normalizer, Row
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from marketfeed.clock import SystemClock
 from marketfeed.proxies import ProxyUrl
 from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.plain import PlainEngine
+from marketfeed_shard.kernel.plain import PlainEngine
 from marketfeed_shard.transport.picows import Picows
 from marketfeed_shard.transport.proxy import ProxyReader
 from marketfeed_shard.transport.socket import Library

@@ -17,6 +17,7 @@ import books
 import expected
 from received import bare
 
+from marketfeed.exchanges.message import Numbering
 from marketfeed_simulator.ledger import MemoryLedger, Sent
 from marketfeed_simulator.server import Simulator
 from marketfeed_simulator.tampering import Tampering
@@ -28,9 +29,10 @@ Event = Mapping[str, Any]
 class Trades:
     """One symbol's: complete by the truth, or a gap with bounds says what is missing; none twice."""
 
-    def __init__(self, truth: Truth, symbol: str, ordered: bool) -> None:
-        """`ordered`: ids are numbers that rise by one, and trades go out in their order."""
-        self._truth, self._symbol, self._ordered = truth, symbol, ordered
+    def __init__(self, truth: Truth, symbol: str, numbering: Numbering) -> None:
+        self._truth, self._symbol = truth, symbol
+        self._ordered = numbering is not Numbering.UNIQUE
+        self._counted = numbering is Numbering.CONSECUTIVE
         self._rows: dict[int, Mapping[str, Any]] = {}
         """Position → the trade of the truth whose last part is there."""
         self._places: dict[str, int] = {}
@@ -40,7 +42,7 @@ class Trades:
         self._gap: Event | None = None
         self._missing: set[int] = set()
         self._untold: set[int] = set()
-        """Of which nothing tells that they are missing: their ids are but different."""
+        """Of which nothing tells that they are missing: ids do not count."""
         self.announced: set[int] = set()
         """Positions that a gap stands for."""
         self.backfilled = 0
@@ -68,17 +70,18 @@ class Trades:
         self._last = last
         if gap is None:
             self._missing |= hole
-            return f"lost in silence before {event}" if hole and self._ordered else self._differs(event, covered)
+            silent = self._ordered and hole - self._untold
+            return f"lost in silence before {event}" if silent else self._differs(event, covered)
         self.announced |= hole
         told = gap["from_seq"], gap["to_seq"]
-        if hole and self._ordered and told[0] is not None and told != (min(hole), max(hole)):
+        if hole and self._counted and told[0] is not None and told != (min(hole), max(hole)):
             return f"{gap} does not tell the bounds of {min(hole)} to {max(hole)}"
         return self._differs(event, covered)
 
     def spoilt(self, number: str) -> None:
         """The exchange made this trade's message unreadable, or left it out."""
         self._learn()
-        if not self._ordered:
+        if not self._counted:
             self._untold.add(self._places[number])
 
     def lacks(self) -> str | None:
@@ -198,7 +201,8 @@ class Book:
 class Judge:
     """Of all streams of a run."""
 
-    def __init__(self, simulator: Simulator, channels: Sequence[str], depth: int | None, ordered: bool = True) -> None:
+    def __init__(self, simulator: Simulator, channels: Sequence[str], depth: int | None, numbering: Numbering) -> None:
+        """`depth`: levels of a book that its stream tells, None: all. `numbering`: of trades."""
         assert simulator.truth is not None
         assert isinstance(simulator.ledger, MemoryLedger)
         self._exchange = simulator.exchange
@@ -207,7 +211,7 @@ class Judge:
         self._read = self._heard = self._spoilt = 0
         self.wrong: list[str] = []
         names, truth = [listing.symbol for listing in simulator.source.listings], simulator.truth
-        self.trades = {name: Trades(truth, name, ordered) for name in names if "trades" in channels}
+        self.trades = {name: Trades(truth, name, numbering) for name in names if "trades" in channels}
         self.books = {name: Book(truth, name, depth) for name in names if "book" in channels}
         alone = [channel for channel in channels if channel not in {"trades", "book"}]
         self.told = {(channel, name): Told((channel, name)) for channel in alone for name in names}

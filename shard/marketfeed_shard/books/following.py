@@ -7,9 +7,9 @@ too much: the book then begins anew with it.
 
 from __future__ import annotations
 
-from marketfeed_shard.current import Current
-from marketfeed_shard.kept import Kept
-from marketfeed_shard.streams import UNKNOWN, StreamTable
+from marketfeed_shard.streams.current import Current
+from marketfeed_shard.streams.kept import Kept
+from marketfeed_shard.streams.table import UNKNOWN, StreamTable
 
 
 class Following:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.table import UNKNOWN
 
 
 class Outcome(IntEnum):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from marketfeed_shard.books.book import Book, Levels, PlainBook, book_kind
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.sequence import Outcome
-from marketfeed_shard.plain import Engine
+
+
+class Keeper(Protocol):
+    """An engine, as far as it is told here."""
+
+    def keep_book(self, slot: int, book: Book | None) -> None:
+        """Give a stream its book, or None: its messages are for the plain normalizer."""
+        ...
 
 
 class Shelf:
     """A book for each slot that was added; the engine has the same ones."""
 
-    def __init__(self, engine: Engine, checksum: Checksum | None, depth: int | None) -> None:
+    def __init__(self, engine: Keeper, checksum: Checksum | None, depth: int | None) -> None:
         """`checksum`: the exchange's; `depth`: levels a side, where the exchange does not tell which fall out of it."""
         self._engine = engine
         self._checksum = checksum

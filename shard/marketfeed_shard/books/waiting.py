@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from marketfeed_shard.current import Current
-from marketfeed_shard.kept import Kept
+from marketfeed_shard.streams.current import Current
+from marketfeed_shard.streams.kept import Kept
 
 
 class Waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marketfeed_shard.books.book import Book
-from marketfeed_shard.streams import StreamTable
+from marketfeed_shard.streams.table import StreamTable
 
 UNCHANGED_NS = 60_000_000_000
 """A book that did not change for so long, while its symbol's trades flow, is not the exchange's."""

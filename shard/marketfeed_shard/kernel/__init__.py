@@ -12,7 +12,7 @@ from marketfeed_shard import compiled
 from marketfeed_shard.kernel.routes import LiveRoutes, Owner
 
 if TYPE_CHECKING:
-    from marketfeed_shard.plain import Engine
+    from marketfeed_shard.kernel.plain import Engine
 
 
 def load() -> ModuleType | None:

@@ -12,9 +12,9 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from marketfeed_shard.batch import Batch
+from marketfeed_shard.streams.batch import Batch
 
-from marketfeed_shard._recent cimport Recent
+from marketfeed_shard.streams._recent cimport Recent
 from marketfeed_shard.books._book cimport Book
 from marketfeed_shard.books._sequence cimport CHECKSUM, DROPPED, PASSES, SEQUENCE, follows
 from marketfeed_shard.kernel._records cimport Record, Records

@@ -9,7 +9,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Message
 from marketfeed.normalizer import Normalizer
 from marketfeed_shard.kernel import tables
-from marketfeed_shard.streams import StreamTable
+from marketfeed_shard.streams.table import StreamTable
 
 Slot = Callable[[str, str], int | None]
 """(channel, normalised symbol) → slot, or None where the stream is none of ours."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from marketfeed.clock import Clock
 from marketfeed_shard.publishers.publisher import Announce
 from marketfeed_shard.secrets import Secrets
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable
 
 from marketfeed_shard import compiled
-from marketfeed_shard.batch import END, SLOT, START, WIDTH
+from marketfeed_shard.streams.batch import END, SLOT, START, WIDTH
 
 EVENTS_TAG = b"\x0a"
 """Of the field `events` of the message `EventBatch`: number 1, length-delimited."""

@@ -16,10 +16,10 @@ from marketfeed.resource import Grpc as Spec
 from marketfeed.resource import Tls
 from marketfeed.stream_filter import StreamFilter
 from marketfeed.v1.marketfeed_pb2 import DESCRIPTOR, ENCODING_JSON, ENCODING_UNSPECIFIED, SubscribeRequest
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.grpc_subscriptions import Subscriptions
 from marketfeed_shard.secrets import SecretError, Secrets
+from marketfeed_shard.streams.batch import Batch
 
 SERVICE = DESCRIPTOR.services_by_name["MarketData"].full_name
 BASE_S, MOST_S = 0.5, 10.0

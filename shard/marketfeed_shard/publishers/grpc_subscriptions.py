@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from marketfeed.stream_filter import StreamFilter
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.publishers.framing import protobuf, varint
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.batch import Batch
+from marketfeed_shard.streams.table import Stream
 
 MESSAGE_BYTES = 128 * 1024
 """A message takes what waits up to this size, and one batch whatever its size."""

@@ -6,9 +6,9 @@ from array import array
 
 import orjson
 
-from marketfeed_shard.batch import END, GAP, KIND, POSITION, SLOT, START, WIDTH, Batch
 from marketfeed_shard.publishers.publisher import Loss
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.batch import END, GAP, KIND, POSITION, SLOT, START, WIDTH, Batch
+from marketfeed_shard.streams.table import UNKNOWN
 
 
 class Losses:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.publishers.losses import Losses
+from marketfeed_shard.streams.batch import Batch
 
 
 class _Entry:

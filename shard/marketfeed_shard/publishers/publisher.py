@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from marketfeed.report import PublisherReport
-from marketfeed_shard.batch import Batch
+from marketfeed_shard.streams.batch import Batch
 
 
 @dataclass(slots=True)

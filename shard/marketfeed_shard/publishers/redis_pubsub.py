@@ -10,13 +10,13 @@ from marketfeed.backoff import Backoff
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed.resource import RedisPubSub as Spec
 from marketfeed.templates import fill
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.publishers.context import Context
 from marketfeed_shard.publishers.framing import publish_prefix, resp
 from marketfeed_shard.publishers.outbox import Outbox
 from marketfeed_shard.publishers.redis_connection import RedisConnection, RedisError, Target, connect, target, told
 from marketfeed_shard.publishers.replies import Replies
 from marketfeed_shard.secrets import SecretError
+from marketfeed_shard.streams.batch import Batch
 
 WINDOW_BYTES = 1 << 20
 """Of events sent and not answered: what a broken connection costs at most."""

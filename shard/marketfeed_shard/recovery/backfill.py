@@ -16,10 +16,10 @@ from marketfeed.exchanges.exchange import Hole, Market, TradeHistory
 from marketfeed.exchanges.message import Message, Numbering
 from marketfeed.grammar import Malformed
 from marketfeed.normalizer import Row
-from marketfeed_shard.durations import Durations
 from marketfeed_shard.recovery.calls import Calls, Failure, Purpose
 from marketfeed_shard.recovery.pages import Lost, NewestFirst, OldestFirst, Outcome, Pages, Unnumbered
 from marketfeed_shard.recovery.ports import Answer
+from marketfeed_shard.streams.durations import Durations
 
 log = logging.getLogger("marketfeed.shard")
 

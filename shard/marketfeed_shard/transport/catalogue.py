@@ -7,7 +7,7 @@ import ssl
 from marketfeed.assignment import Assignment
 from marketfeed.clock import Clock
 from marketfeed.exchanges.exchange import Market
-from marketfeed_shard.plain import Engine
+from marketfeed_shard.kernel.plain import Engine
 from marketfeed_shard.recovery.ports import RestEvents
 from marketfeed_shard.secrets import Secrets
 from marketfeed_shard.transport import proxy

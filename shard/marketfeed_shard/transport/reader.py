@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from marketfeed_shard import compiled
-from marketfeed_shard.plain import Engine, PlainEngine
+from marketfeed_shard.kernel.plain import Engine, PlainEngine
 
 
 class Reader(Protocol):

@@ -10,7 +10,7 @@ from python_socks import ProxyError
 from marketfeed.clock import Clock
 from marketfeed.proxies import ProxyAddressError
 from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.plain import Engine
+from marketfeed_shard.kernel.plain import Engine
 from marketfeed_shard.secrets import SecretError
 from marketfeed_shard.transport import retry_after
 from marketfeed_shard.transport.events import Events

@@ -16,7 +16,7 @@ from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Message
 from marketfeed.normalizer import Malformed, Normalizer
 from marketfeed_cli.offline import Converter
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 pytestmark = needs_kernel
 

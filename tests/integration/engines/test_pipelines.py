@@ -16,10 +16,10 @@ from recordings import captures, lines, needs_recordings
 from marketfeed.clock import ManualClock
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Control, Market
-from marketfeed_shard.batch import Batch
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.progress import Progress
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.pipeline.pipeline import Pipeline
+from marketfeed_shard.state.progress import Progress
+from marketfeed_shard.streams.batch import Batch
+from marketfeed_shard.streams.table import Stream
 
 pytestmark = [needs_recordings, needs_kernel]
 

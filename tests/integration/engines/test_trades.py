@@ -14,7 +14,7 @@ from recordings import captures, lines, needs_recordings
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.exchanges.message import Numbering
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 pytestmark = [needs_recordings, needs_kernel, pytest.mark.timeout(300)]
 

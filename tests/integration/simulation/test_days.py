@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marketfeed_shard.gaps import Continuity
+from marketfeed_shard.pipeline.gaps import Continuity
 from marketfeed_shard.recovery.backfill import Backfill
 from marketfeed_simulator.catalogue import EXCHANGES
 from tests.simulation.life import live

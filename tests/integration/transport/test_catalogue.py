@@ -16,7 +16,7 @@ from marketfeed.clock import SystemClock
 from marketfeed.exchanges import catalogue as exchanges
 from marketfeed.exchanges.exchange import Call
 from marketfeed.resource import Endpoint, FromSecret, Proxy, SecretKeyRef
-from marketfeed_shard.plain import PlainEngine
+from marketfeed_shard.kernel.plain import PlainEngine
 from marketfeed_shard.recovery.ports import Answer
 from marketfeed_shard.secrets import Secrets
 from marketfeed_shard.transport import catalogue

@@ -14,8 +14,8 @@ from pipeline_bed import gaps, trade
 from marketfeed.assignment import Assignment, Share
 from marketfeed.clock import ManualClock
 from marketfeed.report import CatalogueState
-from marketfeed_shard.memory import Past
 from marketfeed_shard.recovery.instruments import Facts
+from marketfeed_shard.state.memory import Past
 
 NATIVES = {"BTC-USDT": "BTCUSDT"}
 LISTED = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": []}

@@ -17,14 +17,14 @@ from marketfeed.clock import ManualClock
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed_shard.carrying import Carrying
 from marketfeed_shard.connection.ports import Disconnect
-from marketfeed_shard.memory import Past
 from marketfeed_shard.metrics import Metrics
-from marketfeed_shard.pipeline import Pipeline
-from marketfeed_shard.progress import Progress
+from marketfeed_shard.pipeline.pipeline import Pipeline
 from marketfeed_shard.recovery.calls import Purpose
-from marketfeed_shard.restoring import Restoring
+from marketfeed_shard.restoring.restoring import Restoring
+from marketfeed_shard.state.memory import Past
+from marketfeed_shard.state.progress import Progress
 from marketfeed_shard.status import Status
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.table import Stream
 
 
 class Sink:

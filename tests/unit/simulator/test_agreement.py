@@ -15,7 +15,7 @@ from marketfeed.exchanges.message import Numbering
 from marketfeed_shard.books.book import PlainBook, book_kind
 from marketfeed_shard.books.checksums import Checksum
 from marketfeed_shard.books.sequence import Outcome, follows
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.table import UNKNOWN
 from marketfeed_simulator import catalogue
 
 SYMBOLS = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from marketfeed_shard.books.sequence import Outcome, follows
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.table import UNKNOWN
 
 PASSES, DROPPED, SEQUENCE = Outcome.PASSES, Outcome.DROPPED, Outcome.SEQUENCE
 

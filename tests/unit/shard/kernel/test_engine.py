@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.exchanges.exchange import Market
 from marketfeed.normalizer import Normalizer
-from marketfeed_shard.batch import DATA, GAP, Batch
 from marketfeed_shard.books.book import Book, book_kind
 from marketfeed_shard.books.sequence import Outcome
 from marketfeed_shard.kernel import compiled_engine
-from marketfeed_shard.plain import Engine
-from marketfeed_shard.streams import HELD, UNKNOWN, UNSYNCED, Stream, StreamTable
+from marketfeed_shard.kernel.plain import Engine
+from marketfeed_shard.streams.batch import DATA, GAP, Batch
+from marketfeed_shard.streams.table import HELD, UNKNOWN, UNSYNCED, Stream, StreamTable
 
 pytestmark = needs_kernel
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from marketfeed_shard.batch import DATA, Batch
+from marketfeed_shard.streams.batch import DATA, Batch
 
 Make = Callable[..., Batch]
 

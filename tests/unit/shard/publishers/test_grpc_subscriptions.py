@@ -6,10 +6,10 @@ import pytest
 
 from marketfeed.stream_filter import StreamFilter
 from marketfeed.v1.marketfeed_pb2 import EventBatch
-from marketfeed_shard.batch import Batch
 from marketfeed_shard.publishers import grpc_subscriptions
 from marketfeed_shard.publishers.grpc_subscriptions import Subscription, Subscriptions
-from marketfeed_shard.streams import Stream
+from marketfeed_shard.streams.batch import Batch
+from marketfeed_shard.streams.table import Stream
 
 Make = Callable[..., Batch]
 EVERYTHING = StreamFilter()

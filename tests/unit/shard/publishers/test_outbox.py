@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from marketfeed_shard.batch import GAP, Batch
 from marketfeed_shard.publishers.outbox import Outbox
 from marketfeed_shard.publishers.publisher import Loss
-from marketfeed_shard.streams import UNKNOWN
+from marketfeed_shard.streams.batch import GAP, Batch
+from marketfeed_shard.streams.table import UNKNOWN
 
 Make = Callable[..., Batch]
 

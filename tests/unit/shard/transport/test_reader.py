@@ -7,7 +7,7 @@ import pytest
 from engines import needs_kernel
 from pipeline_bed import Bed, bbo, trade
 
-from marketfeed_shard.plain import PlainEngine
+from marketfeed_shard.kernel.plain import PlainEngine
 from marketfeed_shard.transport.reader import PlainReader, factory
 
 
