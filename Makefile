@@ -7,7 +7,7 @@ SHELL := bash
 BIN := .venv/bin
 export PYTHON ?= python3
 
-.PHONY: help setup servers cluster test lint types imports unit integration demo bench docs proto lock clean
+.PHONY: help setup servers cluster test lint types imports unit integration simulation demo bench docs proto lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS=$$'\t' read -r name text; do \
@@ -49,6 +49,9 @@ integration: servers cluster  ## Integration tests, on real servers and a real A
 
 demo: setup  ## Simulator, planner and shards here, shown live; DEMO_SECONDS=15 ends it by itself
 	@$(BIN)/marketfeed demo
+
+simulation: setup  ## Days of every market's life from seeds, without sockets: SEEDS=1000, ARGS="--exchange okx --hours 24"
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) $(ARGS)
 
 bench: servers  ## CPU time per message beside a plain Python collector's
 	@$(BIN)/marketfeed bench
