@@ -10,12 +10,12 @@ from marketfeed.events import GapReason
 from marketfeed.exchanges.exchange import Market
 from marketfeed_shard.publishers.publisher import Loss
 from marketfeed_shard.state.progress import Mark
-from marketfeed_shard.streams.table import INTERRUPTED, STARTED, UNKNOWN, Stream, StreamTable
+from marketfeed_shard.streams.table import INTERRUPTED, STARTED, SUSPECTED, UNKNOWN, Stream, StreamTable
 
 RENUMBERED_NS = 1_000_000_000
 """After an interruption, numbers that a stream passed so long ago are no late copies: the exchange began anew."""
 REPEATING_NS = 10_000_000_000
-"""A stream that brought nothing but repetitions for so long is looked at as an interrupted one."""
+"""A stream that brought nothing but repetitions for so long may have been numbered anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ class Continuity:
         for slot, repeated in enumerate(table.repeated):
             before = self._repeated[slot] if slot < len(self._repeated) else 0
             if repeated != before and now_ns - table.received_ns[slot] > REPEATING_NS:
-                table.flags[slot] |= INTERRUPTED
+                counts = table.streams[slot].channel != "book" and table.position[slot] != UNKNOWN
+                table.flags[slot] |= SUSPECTED if counts else INTERRUPTED  # what joins is judged elsewhere, or cannot be
         self._repeated = table.repeated[:]
 
     def gap(self, slot: int, position: int, received_ns: int) -> Gap | None:
@@ -101,14 +102,16 @@ class Continuity:
         flags = self._table.flags[slot]
         if flags & STARTED:
             return self._started(slot, position, received_ns)
-        return self._resumed(slot, position, received_ns) if flags & INTERRUPTED else None
+        if flags & INTERRUPTED:
+            return self._resumed(slot, position, received_ns)
+        return self._suspected(slot, position, received_ns) if flags & SUSPECTED else None
 
     def _started(self, slot: int, position: int, received_ns: int) -> Gap:
         table = self._table
         mark = self._known.pop(table.streams[slot].name, Mark(UNKNOWN, 0))
         table.n[slot] = 0
         table.position[slot] = UNKNOWN
-        table.flags[slot] &= ~(STARTED | INTERRUPTED)
+        table.flags[slot] &= ~(STARTED | INTERRUPTED | SUSPECTED)
         return Gap(GapReason.STARTED, mark.position, position, mark.received_ns, received_ns)
 
     def _resumed(self, slot: int, position: int, received_ns: int) -> Gap | None:
@@ -119,6 +122,9 @@ class Continuity:
             passed = self._passed[slot] if slot < len(self._passed) else UNKNOWN
             if position > passed and received_ns - last_ns < RENUMBERED_NS:
                 return None  # a repetition, left out as such; what is missing is known when a new one comes
+            if position == last:
+                table.flags[slot] &= ~INTERRUPTED
+                return None  # told again as it still is, such as the best prices of a quiet symbol: nothing is missing
             return self._renumbered(slot, last, received_ns)
         table.flags[slot] &= ~INTERRUPTED
         if numbered and position == last + 1:
@@ -127,12 +133,19 @@ class Continuity:
             table.position[slot] = position - 1
         return Gap(GapReason.DISCONNECTED, last, position, last_ns, received_ns, cut_ns)
 
+    def _suspected(self, slot: int, position: int, received_ns: int) -> Gap | None:
+        """The same number as before, time and again, is a quiet stream; a lower one is a new beginning."""
+        table = self._table
+        table.flags[slot] &= ~SUSPECTED
+        last = table.position[slot]
+        return self._renumbered(slot, last, received_ns) if UNKNOWN != position < last else None
+
     def _renumbered(self, slot: int, last: int, received_ns: int) -> Gap:
         table = self._table
         for column in (self._passed, self._recent):
             if slot < len(column):
                 column[slot] = UNKNOWN  # of the old numbers, which count no more
-        table.flags[slot] &= ~INTERRUPTED
+        table.flags[slot] &= ~(INTERRUPTED | SUSPECTED)
         table.position[slot] = UNKNOWN
         cut_ns = table.cut_since_event_ns(slot)
         return Gap(GapReason.DISCONNECTED, last, UNKNOWN, table.received_ns[slot], received_ns, cut_ns)

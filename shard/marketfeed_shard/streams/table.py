@@ -25,6 +25,8 @@ FILLING = 32
 """Flag: missing events are being fetched; what comes meanwhile waits for them."""
 UNSYNCED = 64
 """Flag: of a book, that there is none: changes count again after the next snapshot."""
+SUSPECTED = 128
+"""Flag: nothing but repetitions came for a while: the next number tells whether the exchange counts anew."""
 
 ANY_CONNECTION = -1
 """Owner: events count from whichever connection brings them first."""

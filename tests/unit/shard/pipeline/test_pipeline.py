@@ -124,6 +124,28 @@ def test_a_stream_of_repetitions_alone_is_taken_for_numbered_anew(bed: Bed) -> N
     assert [e["id"] for e in events[1:]] == ["4", "5"]
 
 
+def test_best_prices_told_again_as_they_are_are_no_gap_however_long_that_lasts(bed: Bed) -> None:
+    bed.add(("bbo", "BTC-USDT"))
+    bed.feed(bbo(1000))
+    bed.take()
+    for _ in range(12):  # Bybit repeats them every 3 s
+        bed.now_ns += 3 * S
+        bed.feed(bbo(1000))
+        bed.pipeline.continuity.suspect_repetitions(bed.now_ns)
+    bed.feed(bbo(1010))
+    assert [(e["type"], e["seq"], e["n"]) for e in bed.take()] == [("bbo", 1010, 3)]
+
+
+def test_best_prices_that_are_the_same_after_an_interruption_are_no_gap(bed: Bed) -> None:
+    slots = bed.add(("bbo", "BTC-USDT"))
+    bed.feed(bbo(1000))
+    bed.take()
+    bed.pipeline.interrupted(slots)
+    bed.now_ns += 5 * S
+    bed.feed(bbo(1000), bbo(1010), connection=1)
+    assert [(e["type"], e["seq"], e["n"]) for e in bed.take()] == [("bbo", 1010, 3)]
+
+
 def test_two_connections_deliver_one_stream_without_doubles(bed: Bed) -> None:
     bed.add(("trades", "BTC-USDT"))
     for number in range(5):
