@@ -121,7 +121,7 @@ class Calls:
             return
         sent_s, wish = sent
         told = fault(self._market, answer.body)
-        if told is not None and told.kind is FaultKind.PACED:
+        if told is not None and told.kind is FaultKind.PACED and answer.retry_after_s is None:  # else it said how long
             self._pause.refused(sent_s, now_s)
         if not 200 <= answer.status < 300:
             self._refused(wish, answer, told, now_s)

@@ -201,6 +201,16 @@ def test_after_a_refusal_for_pace_nothing_goes_out_for_a_window_then_for_two() -
     assert bed.calls.tick(10.0) == 11.0
 
 
+def test_a_refusal_for_pace_that_says_how_long_holds_calls_back_so_long_and_no_longer(bed: Bed) -> None:
+    bed.ask("/a")
+    bed.calls.tick(0.0)
+    bed.rest.answer(bed.calls, 1.0, b'{"code":-1003,"msg":"Too many requests."}', 429, retry_after_s=7.0)
+    bed.ask("/b")
+    assert bed.calls.tick(1.0) == 8.0
+    bed.calls.tick(8.0)
+    assert bed.rest.paths == ["/b"]
+
+
 @pytest.mark.parametrize(("code", "permanent"), [(-1121, True), (-1003, False), (-1007, False)])
 def test_what_the_body_tells_of_a_refusal_is_more_exact_than_its_status(bed: Bed, code: int, permanent: bool) -> None:
     bed.ask("/a")
