@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,6 +19,16 @@ async def until(condition: Callable[[], Any], what: str, deadline_s: float = DEA
         if time.monotonic() > end:
             pytest.fail(f"not within {deadline_s:g} s: {what}")
         await asyncio.sleep(0.005)
+    return value
+
+
+async def until_told(ask: Callable[[], Awaitable[Any]], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """The same for what has to be asked for."""
+    end = time.monotonic() + deadline_s
+    while not (value := await ask()):
+        if time.monotonic() > end:
+            pytest.fail(f"not within {deadline_s:g} s: {what}")
+        await asyncio.sleep(0.05)
     return value
 
 

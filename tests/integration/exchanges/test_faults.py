@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from exchange_run import ExchangeRun, running
 from measured import Times
-from waiting import until
+from waiting import until, until_told
 
 from marketfeed_simulator.server import Simulator
 
@@ -104,8 +104,11 @@ async def test_a_ban_is_kept_and_told(tmp_path: Path, exchange: str, market: str
         await started(run)
         run.sim.faults.ban(3600.0)
         run.sim.cut()
-        while not any("no connection is attempted" in reason for report in await reports(run) for reason in report["reasons"]):
-            await asyncio.sleep(0.05)
+        await until_told(lambda: told(run, "no connection is attempted"), "the ban in the shard's reasons")
+
+
+async def told(run: ExchangeRun, words: str) -> bool:
+    return any(words in reason for report in await reports(run) for reason in report["reasons"])
 
 
 async def reports(run: ExchangeRun) -> list[dict[str, Any]]:
@@ -182,11 +185,14 @@ async def test_a_name_that_there_is_not_is_named_and_hurts_no_neighbour(tmp_path
     """Where the exchange refuses it; Binance acknowledges it and is silent, and its list of instruments tells."""
     stranger = {"spot": "NOPE-USDT", "linear": "NOPE-USDT-PERP", "inverse": "NOPE-USD-PERP"}[market]
     async with running(tmp_path, exchange, market, channels=("trades", "bbo"), strangers=[stranger]) as run:
-        while not any(stranger in named for report in await reports(run) for named in complaints(report)):
-            await asyncio.sleep(0.05)
+        await until_told(lambda: complained(run, stranger), "the name that there is not")
         await run.flow()
         await run.settle()
         assert set(run.judge.gaps) == {"started"}
+
+
+async def complained(run: ExchangeRun, name: str) -> bool:
+    return any(name in named for report in await reports(run) for named in complaints(report))
 
 
 def complaints(report: dict[str, Any]) -> list[str]:
