@@ -41,8 +41,8 @@ def simulated(
     if "errors" in options:
         made = replace(made, errors=options.pop("errors"))
     chosen = listings(symbols, market) if isinstance(symbols, int) else named(symbols, market)
-    options = {"ledger": MemoryLedger(), "paused": True} | options
-    return Simulator(made, Market([made.listed(listing) for listing in chosen], seed, base=start), **options)
+    given: dict[str, Any] = {"ledger": MemoryLedger(), "paused": True, **options}
+    return Simulator(made, Market([made.listed(listing) for listing in chosen], seed, base=start), **given)
 
 
 def binance(symbols: int | Sequence[str] = 4, **options: Any) -> Simulator:

@@ -18,12 +18,13 @@ import expected
 from received import bare
 
 from marketfeed.exchanges.message import Numbering
-from marketfeed_simulator.ledger import MemoryLedger, Sent
+from marketfeed_simulator.ledger import MemoryLedger
 from marketfeed_simulator.server import Simulator
-from marketfeed_simulator.tampering import Tampering
+from marketfeed_simulator.tampering import Corruption, Tampering, spoil
 from marketfeed_simulator.truth import Truth
 
 Event = Mapping[str, Any]
+UNREADABLE: tuple[Corruption, ...] = ("truncated", "type", "decimal", "utf8")
 
 
 class Trades:
@@ -78,11 +79,11 @@ class Trades:
             return f"{gap} does not tell the bounds of {min(hole)} to {max(hole)}"
         return self._differs(event, covered)
 
-    def spoilt(self, number: str) -> None:
-        """The exchange made this trade's message unreadable, or left it out."""
+    def spoilt(self, event: Event) -> None:
+        """The exchange made this trade's message unreadable, left it out, or told it after a later one."""
         self._learn()
         if not self._counted:
-            self._untold.add(self._places[number])
+            self._untold.update(self._covered(event) or ())
 
     def lacks(self) -> str | None:
         """What has not come yet."""
@@ -208,6 +209,8 @@ class Judge:
         self._exchange = simulator.exchange
         self._ledger: MemoryLedger = simulator.ledger
         self._tampered = simulator.faults.tampered()
+        self._unreadable: set[str] = set()
+        """What messages became that were spoilt."""
         self._read = self._heard = self._spoilt = 0
         self.wrong: list[str] = []
         names, truth = [listing.symbol for listing in simulator.source.listings], simulator.truth
@@ -220,8 +223,8 @@ class Judge:
 
     def hear(self, events: Sequence[Event]) -> None:
         """All events so far, in the order in which they came."""
-        self._read_ledger()
         self._read_tampered()
+        self._read_ledger()
         for event in events[self._heard :]:
             self._heard += 1
             if event["type"] == "gap":
@@ -243,35 +246,32 @@ class Judge:
 
     def _read_ledger(self) -> None:
         while self._read < len(self._ledger):
-            sent: Sent = self._ledger[self._read]
+            text = self._ledger[self._read].text
             self._read += 1
-            try:
-                events = expected.events(self._exchange.name, self._exchange.market, sent.text.encode()) or ()
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue  # it was spoilt on purpose
-            for event in events:
-                self._note(event, sent.text)
+            if text not in self._unreadable:
+                for event in self._expected(text):
+                    self._note(event, text)
 
     def _read_tampered(self) -> None:
         for kind, _, _, text in self._tampered[self._spoilt :]:
             self._spoilt += 1
-            if kind not in {Tampering.GAP, Tampering.CORRUPT}:
-                continue
-            for event in expected.events(self._exchange.name, self._exchange.market, text.encode()) or ():
-                if event["type"] == "trade":
-                    self.trades[event["symbol"]].spoilt(event["id"])
+            if kind is Tampering.CORRUPT:
+                spoilt = (spoil(text.encode(), form) for form in UNREADABLE)
+                self._unreadable.update(each.decode(errors="backslashreplace") for each in spoilt)
+            if kind is not Tampering.DUPLICATE:
+                for event in self._expected(text):
+                    if event["type"] == "trade":
+                        self.trades[event["symbol"]].spoilt(event)
+
+    def _expected(self, text: str) -> Sequence[Event]:
+        return expected.events(self._exchange.name, self._exchange.market, text.encode()) or ()
 
     def _note(self, event: Event, text: str) -> None:
         channel, symbol = event["channel"], event["symbol"]
         if channel == "book" and self._exchange.name == "bybit" and symbol in self.books:
             self.books[symbol].updates[event["seq"]] = json.loads(text)["data"]["seq"]
-        elif (told := self.told.get((channel, symbol))) is not None and _readable(event):
+        elif (told := self.told.get((channel, symbol))) is not None:
             told.sent(bare(event))
-
-
-def _readable(event: Event) -> bool:
-    """Whether what should be a decimal is one."""
-    return all(not key.endswith(("price", "size")) or _number(value) is not None for key, value in event.items())
 
 
 def _same(ours: Any, theirs: Any) -> bool:

