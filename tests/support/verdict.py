@@ -31,7 +31,7 @@ class Trades:
     """One symbol's: complete by the truth, or a gap with bounds says what is missing; none twice."""
 
     def __init__(self, truth: Truth, symbol: str, numbering: Numbering) -> None:
-        self._truth, self._symbol = truth, symbol
+        self._truth, self.symbol = truth, symbol
         self._ordered = numbering is not Numbering.UNIQUE
         self._counted = numbering is Numbering.CONSECUTIVE
         self._rows: dict[int, Mapping[str, Any]] = {}
@@ -90,11 +90,11 @@ class Trades:
         self._learn()
         newest = self._ends[-1]
         if missing := self._missing - self._untold:
-            return f"trades {sorted(missing)[:3]} of {self._symbol}"
-        return None if self._last == newest else f"trades of {self._symbol} from {self._last} to {newest}"
+            return f"trades {sorted(missing)[:3]} of {self.symbol}"
+        return None if self._last == newest else f"trades of {self.symbol} from {self._last} to {newest}"
 
     def _learn(self) -> None:
-        for row in self._truth.trades(self._symbol, self._steps):
+        for row in self._truth.trades(self.symbol, self._steps):
             at = int(row["id"]) if self._ordered else self._steps
             self._rows[at], self._places[row["id"]] = row, at
             self._ends.append(at)
@@ -124,23 +124,30 @@ class Trades:
 class Told:
     """One stream of which each message stands alone: what was sent, in its order, each once; a hole has its gap."""
 
-    def __init__(self, stream: tuple[str, str]) -> None:
-        self._stream = stream
-        self._sent: dict[Any, int] = {}
-        self._content: list[Event] = []
+    def __init__(self, channel: str, symbol: str) -> None:
+        self._channel, self.symbol = channel, symbol
+        self._places: dict[Any, int] = {}
+        self._texts: list[list[Event]] = []
+        """By place, the event in all ways in which it was told: a new subscriber is told at another time."""
+        self._extra: set[int] = set()
+        """Places of what a new subscriber alone was told, where nothing tells that it is no news."""
         self._newest = -1
         self._last: int | None = None
         self._gap = False
 
-    def sent(self, own: Event) -> None:
-        """The exchange sent it, on some connection."""
+    def sent(self, own: Event, first: bool) -> None:
+        """The exchange sent it, on some connection; `first`: to a new subscriber alone."""
         number = own.get("seq")
         key = json.dumps(own) if number is None else number
-        if key in self._sent or (number is not None and number < self._newest):
-            return
-        self._newest = self._newest if number is None else number
-        self._sent[key] = len(self._content)
-        self._content.append(own)
+        place = self._places.get(key)
+        if place is not None:
+            self._texts[place].append(own)
+        elif number is None or number >= self._newest:
+            self._newest = self._newest if number is None else number
+            self._places[key] = len(self._texts)
+            if first and number is None:
+                self._extra.add(len(self._texts))
+            self._texts.append([own])
 
     def take(self, event: Event) -> str | None:
         if event["type"] == "gap":
@@ -148,19 +155,19 @@ class Told:
             return None
         own = bare(event)
         number = event.get("seq")
-        place = self._sent.get(json.dumps(own) if number is None else number)
-        if place is None or self._content[place] != own:
+        place = self._places.get(json.dumps(own) if number is None else number)
+        if place is None or own not in self._texts[place]:
             return f"not as it was sent: {event}"
         announced, self._gap = self._gap, False
         before, self._last = self._last, place
         if before is not None and place <= before:
             return f"twice, or out of order: {event}"
-        if before is not None and place > before + 1 and not announced:
-            return f"{place - before - 1} lost in silence before {event}"
-        return None
+        lost = set() if before is None else set(range(before + 1, place)) - self._extra
+        return f"{len(lost)} lost in silence before {event}" if lost and not announced else None
 
     def lacks(self) -> str | None:
-        return None if self._last == len(self._content) - 1 else f"the latest of {self._stream}"
+        last = max((place for place in range(len(self._texts)) if place not in self._extra), default=None)
+        return None if last is None or (self._last or 0) >= last else f"the latest {self._channel} of {self.symbol}"
 
 
 class Book:
@@ -168,7 +175,7 @@ class Book:
 
     def __init__(self, truth: Truth, symbol: str, depth: int | None) -> None:
         """`depth`: levels on each side that the stream tells; None: all."""
-        self._truth, self._symbol, self._depth = truth, symbol, depth
+        self._truth, self.symbol, self._depth = truth, symbol, depth
         self._book = books.Consumer()
         self.updates: dict[int, int] = {}
         """`seq` → the update id that the truth knows."""
@@ -183,19 +190,19 @@ class Book:
             return None
         update = self.updates.get(event["seq"], event["seq"])
         self.compared += 1
-        return self._differs(self._truth.book(self._symbol, update=update))
+        return self._differs(self._truth.book(self.symbol, update=update))
 
     def lacks(self) -> str | None:
         if not self._book.is_known:
-            return f"a book of {self._symbol}"
-        return self._differs(self._truth.book(self._symbol))
+            return f"a book of {self.symbol}"
+        return self._differs(self._truth.book(self.symbol))
 
     def _differs(self, truth: Mapping[str, Any]) -> str | None:
         for side, levels in zip(("bids", "asks"), self._book.levels(), strict=True):
             ours, theirs = _cut(levels, self._depth), _cut(truth[side], self._depth)
             if ours != theirs:
                 odd = next((pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]), (len(ours), len(theirs)))
-                return f"{side} of {self._symbol} at seq {self._book.seq} differ: {odd}"
+                return f"{side} of {self.symbol} at seq {self._book.seq} differ: {odd}"
         return None
 
 
@@ -209,6 +216,7 @@ class Judge:
         self._exchange = simulator.exchange
         self._ledger: MemoryLedger = simulator.ledger
         self._tampered = simulator.faults.tampered()
+        self._forgotten: set[str] = set()
         self._unreadable: set[str] = set()
         """What messages became that were spoilt."""
         self._read = self._heard = self._spoilt = 0
@@ -217,7 +225,7 @@ class Judge:
         self.trades = {name: Trades(truth, name, numbering) for name in names if "trades" in channels}
         self.books = {name: Book(truth, name, depth) for name in names if "book" in channels}
         alone = [channel for channel in channels if channel not in {"trades", "book"}]
-        self.told = {(channel, name): Told((channel, name)) for channel in alone for name in names}
+        self.told = {(channel, name): Told(channel, name) for channel in alone for name in names}
         self.gaps: dict[str, list[Event]] = defaultdict(list)
         """By reason."""
 
@@ -234,10 +242,15 @@ class Judge:
             if problem is not None:
                 self.wrong.append(problem)
 
+    def forget(self, symbol: str) -> None:
+        """It is no longer traded: nothing more is expected of it."""
+        self._forgotten.add(symbol)
+
     def lacks(self) -> list[str]:
         """What a consumer that has all that there is would have, and this one has not."""
         streams: Iterable[Trades | Told | Book] = (*self.trades.values(), *self.told.values(), *self.books.values())
-        return [lack for stream in streams if (lack := stream.lacks()) is not None]
+        expected_ones = (stream for stream in streams if stream.symbol not in self._forgotten)
+        return [lack for stream in expected_ones if (lack := stream.lacks()) is not None]
 
     def _of(self, channel: str, symbol: str) -> Trades | Told | Book | None:
         if channel == "trades":
@@ -271,7 +284,7 @@ class Judge:
         if channel == "book" and self._exchange.name == "bybit" and symbol in self.books:
             self.books[symbol].updates[event["seq"]] = json.loads(text)["data"]["seq"]
         elif (told := self.told.get((channel, symbol))) is not None:
-            told.sent(bare(event))
+            told.sent(bare(event), '"type":"snapshot"' in text)
 
 
 def _same(ours: Any, theirs: Any) -> bool:
