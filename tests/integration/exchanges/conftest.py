@@ -10,15 +10,15 @@ from measured import Times
 
 from marketfeed_simulator.catalogue import EXCHANGES
 
-USUAL = {"binance": ("linear",), "bybit": ("linear",), "okx": ("inverse",)}
-"""Of exchanges whose markets are much alike, those that each run tests."""
+USUAL = {"binance": ("linear",), "okx": ("inverse",)}
+"""What each run tests; the other markets take minutes more."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`exchange` and `market` of a test: of those that are alike one, unless `MARKETFEED_MARKETS=all`."""
+    """`exchange` and `market` of a test: the usual ones, or with `MARKETFEED_MARKETS=all` every one."""
     if {"exchange", "market"} <= set(metafunc.fixturenames):
         every = os.environ.get("MARKETFEED_MARKETS") == "all"
-        chosen = [(e, m) for e, m in sorted(EXCHANGES) if every or m in USUAL.get(e, (m,))]
+        chosen = [(e, m) for e, m in sorted(EXCHANGES) if every or m in USUAL.get(e, ())]
         metafunc.parametrize(("exchange", "market"), chosen, ids=[f"{e} {m}" for e, m in chosen])
 
 

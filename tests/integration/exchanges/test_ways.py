@@ -1,12 +1,13 @@
 """The same small run of each exchange over TLS, by the other transport, and through a proxy.
 
-`MARKETFEED_MARKETS=all`: every market.
+`MARKETFEED_MARKETS=all`: every market, and the other transport on all ways.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from exchange_run import running
 from proxies import HttpProxy
 
 CHANNELS = ("trades", "bbo", "book", "candles.1m", "ticker")
-Way = Callable[..., Any]
+WAYS = [("tls", "picows"), ("proxy", "picows"), ("plain", "websockets")]
+if os.environ.get("MARKETFEED_MARKETS") == "all":
+    WAYS += [("tls", "websockets"), ("proxy", "websockets")]
 
 
 @pytest.fixture
@@ -27,8 +30,7 @@ async def proxy() -> AsyncIterator[HttpProxy]:
         yield made
 
 
-@pytest.mark.parametrize("transport", ["picows", "websockets"])
-@pytest.mark.parametrize("way", ["plain", "tls", "proxy"])
+@pytest.mark.parametrize(("way", "transport"), WAYS)
 async def test_all_arrives_whatever_the_way(
     tmp_path: Path,
     exchange: str,
