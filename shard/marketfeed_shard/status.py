@@ -112,6 +112,8 @@ class Status:
             yield f"no connection is attempted for {banned_s:.0f} s: {self.manager.ban_reason}"
         elif budget_s:
             yield f"no connection is attempted for {budget_s:.0f} s: the budget of attempts is used up"
+        elif self.manager.refusal:
+            yield f"no connection is attempted: {self.manager.refusal}"
         errors = Counter(c.error for c in self.manager.connections if not c.is_open and c.error)
         for error, count in sorted(errors.items()):
             yield f"connections down: {count} ({error})"

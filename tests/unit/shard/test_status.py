@@ -14,6 +14,7 @@ from rest_double import RestDouble
 
 from marketfeed.assignment import Share
 from marketfeed.clock import ManualClock
+from marketfeed.exchanges.exchange import Limit
 from marketfeed.report import PublisherReport, PublisherState
 from marketfeed_shard.carrying import Carrying
 from marketfeed_shard.connection.ports import Disconnect
@@ -153,6 +154,16 @@ def test_a_used_up_budget_of_attempts_is_a_reason(tmp_path: Path) -> None:
     bed = Bed(tmp_path, 2, streams_per_connection=1, connects=Share(count=1, seconds=60.0))
     bed.run(5.0)
     assert bed.report()["reasons"][1:] == ["no connection is attempted for 55 s: the budget of attempts is used up"]
+    bed.progress.close()
+
+
+def test_a_ceiling_of_connections_by_address_is_a_reason(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, 2, streams_per_connection=1, connections_per_address=Limit(1, 1, ""))
+    bed.run(5.0)
+    assert bed.report()["reasons"] == [
+        "streams not subscribed: 1 (trades:S1-USDT)",
+        "no connection is attempted: 1 connections are open, and the exchange allows 1 by address",
+    ]
     bed.progress.close()
 
 
