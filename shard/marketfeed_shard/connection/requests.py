@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marketfeed.exchanges.exchange import Control, ControlKind, Market, Topic
 
@@ -28,6 +28,11 @@ class Request:
     """Why the exchange refused it, where it did not say which name."""
     paced: bool = False
     """A part of it was refused for pace."""
+    names: frozenset[str] = field(init=False)
+    """Of all its topics."""
+
+    def __post_init__(self) -> None:
+        self.names = frozenset(self.waiting)
 
 
 class Requests:
@@ -47,6 +52,10 @@ class Requests:
     def leaving(self) -> Iterator[Topic]:
         """Topics that are being let go: the exchange counts them still."""
         return (topic for request in self if not request.subscribe for topic in request.waiting.values())
+
+    def parting(self) -> set[str]:
+        """Names in requests to let go that are not answered as a whole: what is to begin anew waits, and goes out together."""
+        return {name for request in self if not request.subscribe for name in request.names}
 
     def forget(self) -> None:
         """The socket is gone: nothing will be answered. Numbers go on, so that a late answer is never taken for a new one's."""

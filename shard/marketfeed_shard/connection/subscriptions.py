@@ -17,6 +17,8 @@ from marketfeed_shard.connection.topics import State, Subscription, Topics, Urge
 
 REJECTED_RETRY_S = 300.0
 """A refused name is tried again after so long."""
+LET_GO_TRIES = 2
+"""What is to begin anew is subscribed although so many requests to let it go first were not answered."""
 
 
 class Subscriptions(Topics):
@@ -130,9 +132,11 @@ class Subscriptions(Topics):
         return not (self._pace.slow and len(self._requests))
 
     def _pending(self) -> Iterator[Subscription]:
-        """Those that may be asked for together."""
+        """Those that may be asked for together. What is being let go waits for the answer: else nothing would begin anew."""
+        parting = self._requests.parting()
         for name, subscription in self._unsettled.items():
-            if subscription.state is State.PENDING and not subscription.suspect and name not in self._leaving:
+            is_free = name not in self._leaving and name not in parting
+            if subscription.state is State.PENDING and not subscription.suspect and is_free:
                 yield subscription
 
     def _urgency(self) -> Urgency | None:
@@ -200,8 +204,10 @@ class Subscriptions(Topics):
                 self._topics[topic.name].lingers = True
 
     def _leaves(self, topic: Topic) -> bool:
-        """Whether it is still to be let go: nobody wants it, or it was not asked for again yet."""
-        return topic.name not in self or self._topics[topic.name].state is State.PENDING
+        """Whether it is still to be let go: nobody wants it, or it was not asked for again yet, and may soon be."""
+        if topic.name not in self:
+            return True
+        return self._topics[topic.name].state is State.PENDING and self._tries[topic.name] < LET_GO_TRIES
 
     def _expire(self, now_s: float) -> None:
         for request in self._requests.expired(now_s):

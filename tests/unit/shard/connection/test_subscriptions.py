@@ -30,6 +30,11 @@ def asked(made: Subscriptions, now_s: float) -> list[dict[str, Any]]:
     return found
 
 
+def operations(made: Subscriptions, now_s: float) -> list[tuple[str, list[str]]]:
+    """Of all requests that it wants to send now."""
+    return [(request["op"], request["args"]) for request in asked(made, now_s)]
+
+
 def answer(made: Subscriptions, kind: ControlKind, number: int | None, now_s: float, *topics: str, native: str = "") -> None:
     made.answered(Control(kind, number, "why", topics, native), now_s)
 
@@ -155,9 +160,9 @@ def test_a_topic_that_another_stream_needs_is_not_let_go() -> None:
     (request,) = asked(made, 0.0)
     answer(made, ControlKind.ACKNOWLEDGED, request["id"], 0.1)
     made.remove(0)
-    assert [(r["op"], r["args"]) for r in asked(made, 1.0)] == [("unsubscribe", ["own0"])]
+    assert operations(made, 1.0) == [("unsubscribe", ["own0"])]
     made.remove(1)
-    assert [(r["op"], r["args"]) for r in asked(made, 2.0)] == [("unsubscribe", ["own1", "shared"])]
+    assert operations(made, 2.0) == [("unsubscribe", ["own1", "shared"])]
 
 
 def test_what_may_have_been_granted_without_an_answer_is_let_go_too() -> None:
@@ -165,7 +170,7 @@ def test_what_may_have_been_granted_without_an_answer_is_let_go_too() -> None:
     asked(made, 0.0)
     made.due(10.0)  # no answer came: it is to be asked for again
     made.remove(0)
-    assert [(r["op"], r["args"]) for r in asked(made, 10.0)] == [("unsubscribe", ["a"])]
+    assert operations(made, 10.0) == [("unsubscribe", ["a"])]
 
 
 def test_renewal_is_one_request_each_way_and_tells_whom_it_interrupts() -> None:
@@ -174,9 +179,65 @@ def test_renewal_is_one_request_each_way_and_tells_whom_it_interrupts() -> None:
     asked(made, 0.0)
     answer(made, ControlKind.ACKNOWLEDGED, 1, 0.1)
     assert made.renew([0, 1], Urgency.BOOK, 1.0) == {0, 1, 7}
-    assert [(r["op"], r["args"]) for r in asked(made, 1.0)] == [("unsubscribe", ["a", "b"]), ("subscribe", ["a", "b"])]
+    assert operations(made, 1.0) == [("unsubscribe", ["a", "b"])]
     assert made.renew([0, 1], Urgency.BOOK, 1.1) == set(), "they are asked for already"
     assert not made.live(0, seen=True), "what it delivered before proves nothing"
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.2)
+    assert operations(made, 1.2) == [("subscribe", ["a", "b"])]
+
+
+def renewing(*names: str) -> Subscriptions:
+    """What was acknowledged, and is being let go with request 2, to begin anew."""
+    made = subscriptions([Topic(name) for name in names])
+    asked(made, 0.0)
+    answer(made, ControlKind.ACKNOWLEDGED, 1, 0.1)
+    made.renew(range(len(names)), Urgency.BOOK, 1.0)
+    assert operations(made, 1.0) == [("unsubscribe", list(names))]
+    return made
+
+
+def test_what_begins_anew_is_asked_for_when_all_of_it_is_let_go_and_in_one_request() -> None:
+    made = renewing("a", "b", "c")
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.1, "a")
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.2, "c")
+    assert operations(made, 1.3) == [], "each of OKX's 480 requests an hour is worth waiting for"
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.4, "b")
+    assert operations(made, 1.4) == [("subscribe", ["a", "b", "c"])]
+
+
+def test_where_only_the_letting_go_is_refused_for_pace_it_comes_again_before_the_new_beginning() -> None:
+    made = renewing("a", "b")
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.1, "a")
+    answer(made, ControlKind.PACED, 2, 1.1, "b")
+    assert operations(made, 6.0) == [("unsubscribe", ["b"])]
+    answer(made, ControlKind.ACKNOWLEDGED, 3, 6.1)
+    assert operations(made, 6.1) == [("subscribe", ["a", "b"])]
+
+
+def test_what_is_never_let_go_is_asked_for_all_the_same_after_two_attempts() -> None:
+    made = renewing("a")
+    assert operations(made, 10.9) == []
+    assert operations(made, 11.0) == [("unsubscribe", ["a"])]
+    assert operations(made, 30.9) == []
+    assert operations(made, 31.0) == [("subscribe", ["a"])]
+
+
+def test_a_name_that_cannot_be_let_go_is_asked_for_at_once() -> None:
+    made = renewing("a")
+    answer(made, ControlKind.REJECTED, 2, 1.1)
+    assert operations(made, 1.1) == [("subscribe", ["a"])]
+
+
+def test_a_stream_that_comes_back_while_it_is_let_go_waits_for_that() -> None:
+    made = subscriptions([Topic("a")])
+    asked(made, 0.0)
+    answer(made, ControlKind.ACKNOWLEDGED, 1, 0.1)
+    made.remove(0)
+    assert operations(made, 1.0) == [("unsubscribe", ["a"])]
+    made.add(0, [Topic("a")], 1.1)
+    assert operations(made, 1.1) == []
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 1.2)
+    assert operations(made, 1.2) == [("subscribe", ["a"])]
 
 
 def test_where_requests_are_counted_by_the_hour_care_leaves_some_for_books_and_those_for_streams() -> None:
