@@ -62,6 +62,8 @@ class ConnectionReport:
     reconnects: int
     opened: str | None
     """RFC 3339, UTC; null while it is not open."""
+    silent: list[str] = field(default_factory=list)
+    """Streams that it brings no more although another connection does: asked for again here, and whole all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Metrics(Collector):
         yield self._gauge("marketfeed_streams_desired", "Streams to carry.", len(manager.slots))
         yield self._gauge("marketfeed_streams_live", "Streams that are well.", status.live())
         yield self._gauge("marketfeed_streams_stale", "Streams silent beyond their natural period.", len(status.stale()))
+        lags = "Times that one connection brought a stream no more while another one did."
+        yield self._counter("marketfeed_streams_lagging", lags, manager.lags)
         yield self._gauge("marketfeed_streams_rejected", "Streams that the exchange refuses.", len(manager.rejected()))
 
     def _recovery(self) -> Iterable[Metric]:

@@ -129,6 +129,7 @@ class Status:
             round_trip=connection.round_trip_s,
             reconnects=connection.reconnects,
             opened=opened if connection.is_open else None,
+            silent=self._names(connection.lags.silent()),
         )
 
     def _some(self, slots: Sequence[int]) -> str:

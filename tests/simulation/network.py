@@ -90,6 +90,9 @@ class VirtualSockets:
         line = self._lines.get(key)
         return line is not None and line.socket.reader.saw(slot)
 
+    def fresh(self, key: int) -> list[int]:
+        return self._lines[key].socket.reader.fresh()
+
     def kill(self) -> None:
         """The process is gone: the kernel ends its sockets, nobody hears of them."""
         for line in self._lines.values():

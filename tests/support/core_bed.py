@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Wire:
     url: str
     sent: list[str] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
+    fresh: set[int] = field(default_factory=set)
     messages: int = 0
     opened: bool = False
     closed: bool = False
@@ -79,6 +80,10 @@ class WiresDouble:
 
     def seen(self, key: int, slot: int) -> bool:
         return key in self.wires and slot in self.wires[key].seen
+
+    def fresh(self, key: int) -> Iterable[int]:
+        fresh, self.wires[key].fresh = self.wires[key].fresh, set()
+        return fresh
 
 
 class MemoryDouble:
@@ -214,7 +219,9 @@ class CoreBed:
             frame = json.dumps(message, separators=(",", ":")).encode()
             wire.messages += 1
             if not self.core.pipeline.engine.feed(frame, key, self.now_ns):
-                wire.seen.update(self.core.frame(key, frame, self.now_ns))
+                brought = self.core.frame(key, frame, self.now_ns)
+                wire.seen.update(brought)
+                wire.fresh.update(brought)
         self.core.flush()
         self.run(0.0)
 

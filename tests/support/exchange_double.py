@@ -42,6 +42,8 @@ class Socket:
     requests_s: list[float] = field(default_factory=list)
     messages: int = 0
     seen: set[int] = field(default_factory=set)
+    fresh: set[int] = field(default_factory=set)
+    """Of these, what it delivered since the manager last looked."""
     swallowed: set[str] = field(default_factory=set)
     """Topics that are granted here, and never delivered."""
     closed: bool = False
@@ -56,6 +58,9 @@ class Streams:
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
+        self.passed: Counter[int] = Counter()
+        self.unnumbered: set[int] = set()
+        """Streams that count from their owner alone; the others from all."""
         self.interruptions: Counter[int] = Counter()
         self.owners: dict[int, int] = {}
         self.joins: Counter[int] = Counter()
@@ -64,6 +69,9 @@ class Streams:
 
     def messages(self, slot: int) -> int:
         return self.counts[slot]
+
+    def published(self, slot: int) -> int:
+        return self.passed[slot]
 
     def interrupted(self, slots: Iterable[int]) -> None:
         self.interruptions.update(slots)
@@ -178,6 +186,10 @@ class Exchange:
     def seen(self, key: int, slot: int) -> bool:
         return key in self.sockets and slot in self.sockets[key].seen
 
+    def fresh(self, key: int) -> Iterable[int]:
+        fresh, self.sockets[key].fresh = self.sockets[key].fresh, set()
+        return fresh
+
     # ---- the test's hands --------------------------------------------------------------------------------------------
 
     @property
@@ -222,7 +234,9 @@ class Exchange:
             for slot in wanted & {slot for name in socket.topics - socket.swallowed for slot in self._feeds[name]}:
                 socket.messages += 1
                 socket.seen.add(slot)
+                socket.fresh.add(slot)
                 self.streams.counts[slot] += 1
+                self.streams.passed[slot] += slot not in self.streams.unnumbered or self.streams.owners.get(slot) == key
 
     def lose(self, key: int, why: Disconnect | None = None) -> None:
         """End a socket."""

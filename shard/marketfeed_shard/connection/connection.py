@@ -9,6 +9,7 @@ from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Market
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.budget import Window
+from marketfeed_shard.connection.lagging import Lags
 from marketfeed_shard.connection.ports import Sockets, Streams
 from marketfeed_shard.connection.proof import Proof
 from marketfeed_shard.connection.subscriptions import Subscriptions
@@ -61,6 +62,8 @@ class Connection:
     patience_s: float = 0.0
     """How long it may be silent before it is replaced."""
     proof: Proof = field(init=False)
+    lags: Lags = field(default_factory=Lags)
+    """Of streams that others bring, too."""
     _requests: Window | None = field(init=False, default=None)
     """Of subscriptions in a long time, where the exchange counts them on each socket."""
     _pong: bytes | None = None
@@ -106,6 +109,7 @@ class Connection:
         self.expires_s = float("inf")
         self.subscriptions.disconnected(now_s)
         self.proof.forget()
+        self.lags.clear()
         self._enter(ConnectionState.BACKOFF, now_s)
 
     def draining(self, now_s: float) -> None:

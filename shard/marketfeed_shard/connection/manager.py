@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from marketfeed.exchanges.exchange import Control, ControlKind, Market
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.compacting import Compacting
+from marketfeed_shard.connection.comparing import Comparing
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.dialer import Dialer
 from marketfeed_shard.connection.leading import Leading
@@ -54,11 +55,17 @@ class Manager(Overview):
         self._leading = Leading(pool, streams)
         self._replacing = Replacing(pool, self._leading)
         self._renewing = Renewing(pool, watchdog, self._leading, streams)
+        self._comparing = Comparing(pool, sockets, streams, watchdog)
         self._compacting = Compacting(now_s)
         self._check_interval_s = settings.check_interval_s
         self._check_s = now_s + settings.check_interval_s
         self.reconnects = 0
         """Sockets opened in place of an earlier one."""
+
+    @property
+    def lags(self) -> int:
+        """How often a stream was found to be silent on one connection alone."""
+        return self._comparing.found
 
     # ---- what is wanted ----------------------------------------------------------------------------------------------
 
@@ -201,6 +208,7 @@ class Manager(Overview):
         self._watchdog.look(now_s)
         opened = [connection for connection in self._pool if connection.state is ConnectionState.OPEN]
         self._renewing.silent([connection for connection in opened if self._judge(connection, now_s)], now_s)
+        self._renewing.lagging(self._comparing.look(now_s), now_s)
         self._replacing.check(self._pool, now_s)
         plan = self._compacting.plan(self._pool, now_s)
         if plan is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from marketfeed.backoff import Backoff
 from marketfeed.exchanges.exchange import Market
@@ -135,11 +135,20 @@ class Pool:
     def take(self, slot: int, connection: Connection) -> None:
         """A stream is no more to be had from a connection."""
         connection.subscriptions.remove(slot)
+        connection.lags.forget(slot)
         self._carrying[slot].remove(connection)
 
     def carrying(self, slot: int, url: str | None = None) -> list[Connection]:
         """Those on which a stream is wanted, at one address: one a leg, and two while one takes over from another."""
         return [c for c in self._carrying.get(slot, ()) if url is None or c.url == url]
+
+    def shared(self) -> list[tuple[int, Sequence[Connection]]]:
+        """The streams that are on several connections, each with these."""
+        return [(slot, carrying) for slot, carrying in self._carrying.items() if len(carrying) > 1]
+
+    def is_moving(self, slot: int, url: str) -> bool:
+        """Whether one connection is about to take a stream over from another."""
+        return len(self.carrying(slot, url)) > self._settings.legs
 
     def is_divided(self, slot: int) -> bool:
         """Whether a stream comes from several addresses at once."""

@@ -46,12 +46,20 @@ class Sockets(Protocol):
         """Whether it delivered data of a stream."""
         ...
 
+    def fresh(self, key: int) -> Iterable[int]:
+        """Streams of which it delivered data since this was last asked."""
+        ...
+
 
 class Streams(Protocol):
     """The streams, whatever connection they are on."""
 
     def messages(self, slot: int) -> int:
         """Data messages of a stream so far."""
+        ...
+
+    def published(self, slot: int) -> int:
+        """Events of a stream that went out so far."""
         ...
 
     def interrupted(self, slots: Iterable[int]) -> None:

@@ -34,10 +34,12 @@ class Proof:
         self._waiting_s: dict[int, float] = {}
         """Slot → when it was noticed that what came here waits for the leader."""
         self._failed: set[int] = set()
+        self._failed_before: set[int] = set()
+        """Of these, those that had failed when it was last looked."""
 
     def forget(self) -> None:
         """The socket is gone."""
-        for noted in (self._acknowledged, self._patience_s, self._waiting_s, self._failed):
+        for noted in (self._acknowledged, self._patience_s, self._waiting_s, self._failed, self._failed_before):
             noted.clear()
 
     def carries(self, slot: int, now_s: float) -> bool:
@@ -47,6 +49,11 @@ class Proof:
     def failed(self, slot: int) -> None:
         """A stream does not come here any more."""
         self._failed.add(slot)
+
+    def heard(self, slots: frozenset[int]) -> None:
+        """These came here since the last look; of what failed in between nobody knows whether it came before that."""
+        self._failed -= self._failed_before & slots
+        self._failed_before = set(self._failed)
 
     def missing(self, slots: Iterable[int], now_s: float) -> list[int]:
         """Those that this connection has not yet proven, or of which something still waits. A refused name is none of them."""
@@ -74,7 +81,9 @@ class Proof:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _proven(self, slot: int, now_s: float) -> bool:
-        return self._streams.joined(slot) if self._delivers(slot) else self._quiet(slot, now_s)
+        if self._delivers(slot):
+            return slot not in self._failed and self._streams.joined(slot)
+        return self._quiet(slot, now_s)
 
     def _delivers(self, slot: int) -> bool:
         """Whether it is seen to; what was subscribed again since then has to be acknowledged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from marketfeed.report import ConnectionState
 from marketfeed_shard.connection.connection import Connection
@@ -29,8 +29,22 @@ class Renewing:
         """All silent streams of each connection together; those of two legs on both: either may have lost them."""
         silent = {connection: found for connection in connections if (found := self._watchdog.silent(connection, now_s))}
         for connection, slots in silent.items():
-            self._again(connection, slots, now_s)
+            stubborn = [slot for slot in slots if self._watchdog.attempts(slot) >= ELSEWHERE]
+            self._again(connection, slots, stubborn, now_s)
         self._watchdog.renewed({slot for slots in silent.values() for slot in slots}, now_s)
+
+    def lagging(self, found: Mapping[Connection, Sequence[int]], now_s: float) -> None:
+        """Streams that are silent on one connection alone: another one leads them, and here they are asked for again."""
+        for connection, slots in found.items():
+            for slot in slots:
+                connection.proof.failed(slot)
+            led = [slot for slot in slots if self._leading.leads(connection, slot)]
+            self._streams.interrupted(s for s in led if self._streams.published(s) == connection.lags.published(s))
+            self._leading.left(connection, led, now_s)
+            if connection.state is ConnectionState.OPEN:
+                stubborn = [slot for slot in slots if connection.lags.attempts(slot) > ELSEWHERE]
+                self._again(connection, slots, stubborn, now_s)
+                self._leading.opened(connection, [slot for slot in slots if slot in connection.subscriptions.slots])
 
     def books(self, slots: Iterable[int], now_s: float) -> set[int]:
         """Streams that begin anew with a snapshot on their leading connections. Returns those that are asked for again now."""
@@ -45,22 +59,25 @@ class Renewing:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _again(self, connection: Connection, silent: list[int], now_s: float) -> None:
+    def _again(self, connection: Connection, silent: Sequence[int], stubborn: Sequence[int], now_s: float) -> None:
         """Here, or, where that did not help, on another connection that has room."""
-        stubborn = [slot for slot in silent if self._watchdog.attempts(slot) >= ELSEWHERE]
         moved = self._moved(connection, stubborn, now_s) if stubborn else set()
         here = [slot for slot in silent if slot not in moved]
         interrupted = connection.subscriptions.renew(here, Urgency.CARE, now_s)
         self._leading.left(connection, interrupted, now_s)
 
-    def _moved(self, connection: Connection, slots: list[int], now_s: float) -> set[int]:
-        """Those of these that another open connection takes. The last one stays: no connection is closed for it."""
+    def _moved(self, connection: Connection, slots: Sequence[int], now_s: float) -> set[int]:
+        """Those of these that another open connection takes. The last one stays: no connection is closed for it.
+
+        What is about to be taken over stays, too.
+        """
         moved: set[int] = set()
         others = [c for c in self._pool if c is not connection and c.state is ConnectionState.OPEN and c.replaces is None]
         placement = self._pool.placement(others)
         for slot in slots:
             topics = [subscription.topic for subscription in connection.subscriptions.of(slot)]
-            other = placement.find(topics, connection.url, connection.leg) if len(connection.subscriptions.slots) > 1 else None
+            stays = len(connection.subscriptions.slots) == 1 or self._pool.is_moving(slot, connection.url)
+            other = None if stays else placement.find(topics, connection.url, connection.leg)
             if other is not None:
                 self._pool.put(slot, other, now_s)
                 self._leading.left(connection, [slot], now_s)

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from marketfeed_shard.connection.connection import Connection
 from marketfeed_shard.connection.ports import Streams
-from marketfeed_shard.connection.pulse import Pulse
+from marketfeed_shard.connection.pulse import LONGEST_PERIOD_S, Pulse
 
 LONGEST_PATIENCE_S = 600.0
 
@@ -87,6 +87,10 @@ class Watchdog:
             for slot in connection.subscriptions.slots
             if self._pulses[slot].wants_renewal(now_s) and connection.live(slot) and not self._only_quiet(connection, slot)
         ]
+
+    def period_s(self, slot: int) -> float:
+        """How long a stream may be silent on one connection while another one brings it."""
+        return min(self._pulses[slot].period_s(), LONGEST_PERIOD_S)
 
     def attempts(self, slot: int) -> int:
         """How many subscriptions of a stream brought nothing, one after the other."""

@@ -6,6 +6,11 @@ from marketfeed_shard.kernel._records cimport Record, Records
 from marketfeed_shard.kernel._tables cimport Declaration
 from marketfeed_shard.kernel._values cimport Buffer
 
+cdef enum:
+    DELIVERED = 3   # of a stream, by a socket: it did, and it did since somebody last looked
+    LOOKED_AT = 1   # somebody looked since
+
+
 cdef class Engine(Records):
     cdef:
         Buffer _out            # the batch

@@ -104,7 +104,7 @@ cdef class Engine(Records):
                 continue
             d = &self._group.declaration[r.declaration]
             if slot < seen_n:
-                seen[slot] = 1
+                seen[slot] = DELIVERED
             if slot != before:
                 self._messages[slot] += 1
                 before = slot

@@ -8,7 +8,7 @@ from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
 
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
-from marketfeed_shard.kernel._engine cimport Engine
+from marketfeed_shard.kernel._engine cimport DELIVERED, LOOKED_AT, Engine
 
 cdef extern from *:
     """
@@ -56,10 +56,20 @@ cdef class Reader:
         """Whether this socket has delivered data of a stream."""
         return slot < self._slots and self._seen[slot] != 0
 
+    def fresh(self):
+        """The streams that delivered here since this was last asked."""
+        cdef Py_ssize_t slot
+        cdef list slots = []
+        for slot in range(self._slots):
+            if self._seen[slot] == DELIVERED:
+                self._seen[slot] = LOOKED_AT
+                slots.append(slot)
+        return slots
+
     def mark(self, Py_ssize_t slot):
         """Data of a stream came through the plain engine."""
         if slot < self._slots:
-            self._seen[slot] = 1
+            self._seen[slot] = DELIVERED
 
     def count(self, long long received_ns):
         """A data message came through the plain engine."""

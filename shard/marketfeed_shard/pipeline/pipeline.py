@@ -126,6 +126,10 @@ class Pipeline:
         """Messages of a stream so far, repetitions included."""
         return self.table.messages[slot]
 
+    def published(self, slot: int) -> int:
+        """Events of a stream that went out so far."""
+        return self.table.n[slot]
+
     def own(self, slot: int, connection: int) -> None:
         """From now on events that the exchange does not number count from this connection only, and books follow it.
 

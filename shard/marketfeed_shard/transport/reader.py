@@ -30,6 +30,10 @@ class Reader(Protocol):
         """Whether this socket delivered data of a stream."""
         ...
 
+    def fresh(self) -> list[int]:
+        """The streams that delivered here since this was last asked."""
+        ...
+
     def mark(self, slot: int) -> None:
         """Data of a stream came through the plain engine."""
         ...
@@ -52,6 +56,7 @@ class PlainReader:
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
+        self._fresh: set[int] = set()
         self.messages = 0
         self.last_message_ns = 0
 
@@ -61,8 +66,13 @@ class PlainReader:
     def saw(self, slot: int) -> bool:
         return slot in self._seen
 
+    def fresh(self) -> list[int]:
+        fresh, self._fresh = sorted(self._fresh), set()
+        return fresh
+
     def mark(self, slot: int) -> None:
         self._seen.add(slot)
+        self._fresh.add(slot)
 
     def count(self, received_ns: int) -> None:
         self.messages += 1

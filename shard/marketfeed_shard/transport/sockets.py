@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from python_socks import ProxyError
 
@@ -86,6 +87,9 @@ class ShardSockets:
     def seen(self, key: int, slot: int) -> bool:
         socket = self._sockets.get(key)
         return socket is not None and socket.reader.saw(slot)
+
+    def fresh(self, key: int) -> Iterable[int]:
+        return self._sockets[key].reader.fresh()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

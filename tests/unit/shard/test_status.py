@@ -117,7 +117,8 @@ def test_the_status_of_a_shard_that_is_well(bed: Bed) -> None:
             "unproven": ["trades:S0-USDT", "trades:S1-USDT", "trades:S2-USDT"],
         },
         "connections": [
-            {"id": 0, "state": "open", "streams": 3, "last_message_age": 0.02, "round_trip": None, "reconnects": 0},
+            {"id": 0, "state": "open", "streams": 3, "last_message_age": 0.02, "round_trip": None, "reconnects": 0,
+             "silent": []},
         ],
         "books": {"desired": 0, "synced": 0, "gaps": 0, "resyncs": 0},
         "publishers": {
@@ -154,6 +155,17 @@ def test_a_used_up_budget_of_attempts_is_a_reason(tmp_path: Path) -> None:
     bed = Bed(tmp_path, 2, streams_per_connection=1, connects=Share(count=1, seconds=60.0))
     bed.run(5.0)
     assert bed.report()["reasons"][1:] == ["no connection is attempted for 55 s: the budget of attempts is used up"]
+    bed.progress.close()
+
+
+def test_a_stream_that_one_leg_brings_no_more_is_named_there_and_counted(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, 2, legs=2)
+    bed.exchange.run(60.0, deliver=range(2))
+    bed.exchange.sockets[2].swallowed.add(topic(1))
+    bed.exchange.run(80.0, deliver=range(2))
+    assert [connection["silent"] for connection in bed.report()["connections"]] == [[], ["trades:S1-USDT"]]
+    assert bed.report()["streams"]["stale"] == []
+    assert 'marketfeed_streams_lagging_total{exchange="binance"} 1.0' in bed.metrics()
     bed.progress.close()
 
 

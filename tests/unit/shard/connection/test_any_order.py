@@ -85,7 +85,7 @@ class Life:
             self.exchange.manager.control(key, Control(ControlKind.CLOSING), self.exchange.now_s)
         elif what == "stall":
             self.exchange.sockets[key].stalled = True
-        elif what == "silence" and self.exchange.settings.legs == 1:  # one silent copy, or topic, of several is not told apart
+        elif what == "silence":  # of several topics of a stream, a silent one is not told apart
             self.exchange.sockets[key].topics -= {f"own{slot}" for slot in range(20) if slot % 3}
         elif what == "ping":
             self.exchange.manager.pinged(key, b"1")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from exchange_double import Exchange, topic
 
 from marketfeed.exchanges.exchange import Control, ControlKind
@@ -134,3 +136,111 @@ def test_a_stream_that_is_silent_on_both_legs_is_asked_for_again_on_both_and_ann
     requests = [[request["op"] for request in socket.requests] for socket in exchange.sockets.values()]
     assert requests == [["subscribe", "unsubscribe", "subscribe"]] * 2
     assert exchange.streams.interruptions == {1: 1}, "while one leg asks again, the other one has not got it yet"
+
+
+def stalled(on: int, seconds: float, **options: object) -> Exchange:
+    """Of two streams on two legs the second one comes no more on one socket."""
+    exchange = two_legs(2, **options)
+    exchange.run(60.0, deliver=range(2))
+    exchange.sockets[on].topics.discard(topic(1))
+    exchange.run(seconds, deliver=range(2))
+    return exchange
+
+
+def operations(exchange: Exchange, key: int) -> list[tuple[str, list[str]]]:
+    return [(request["op"], request["args"]) for request in exchange.sockets[key].requests]
+
+
+def test_a_stream_that_comes_no_more_on_the_leg_that_follows_is_asked_for_again_there_alone() -> None:
+    exchange = stalled(on=2, seconds=60.0)
+    assert len(exchange.sockets[2].requests) == 1, "a minute is no finding"
+    exchange.run(15.0, deliver=range(2))
+    assert operations(exchange, 2)[1:] == [("unsubscribe", [topic(1)]), ("subscribe", [topic(1)])]
+    assert len(exchange.sockets[1].requests) == 1
+    assert exchange.manager.lags == 1
+    assert not exchange.streams.interruptions
+    exchange.run(20.0, deliver=range(2))
+    exchange.lose(1)
+    assert not exchange.streams.interruptions, "it is proven there again"
+
+
+def test_what_a_leg_is_found_to_bring_no_more_is_announced_when_the_other_one_is_cut() -> None:
+    exchange = two_legs(2)
+    exchange.run(60.0, deliver=range(2))
+    exchange.sockets[2].swallowed.add(topic(1))
+    exchange.run(80.0, deliver=range(2))
+    exchange.lose(1)
+    assert exchange.streams.interruptions == {1: 1}
+
+
+def test_all_that_a_leg_brings_no_more_is_one_request_and_ever_later_ones() -> None:
+    exchange = two_legs(30)
+    exchange.run(60.0, deliver=range(30))
+    exchange.sockets[2].swallowed.update(topic(slot) for slot in range(20))
+    exchange.run(1000.0, deliver=range(30))
+    socket = exchange.sockets[2]
+    renewals_s = [at_s for at_s, r in zip(socket.requests_s, socket.requests, strict=True) if r["op"] == "unsubscribe"]
+    waits_s = [after_s - before_s for before_s, after_s in pairwise(renewals_s)]
+    assert waits_s == sorted(waits_s)
+    assert 3 <= len(waits_s) <= 5
+    assert all(len(r["args"]) == 20 for r in socket.requests[1:])
+    assert exchange.manager.stale() == []
+
+
+def test_where_the_leader_brings_a_stream_no_more_the_other_leg_leads_it() -> None:
+    exchange = stalled(on=1, seconds=75.0)
+    assert exchange.streams.owners == {0: 1, 1: 2}
+    assert not exchange.streams.interruptions, "it went out all the time"
+    assert exchange.streams.joins[1] == 2, "the first leg is asked again, and joins"
+
+
+def test_what_went_out_from_the_leader_alone_and_came_no_more_is_announced() -> None:
+    exchange = two_legs(2)
+    exchange.streams.unnumbered.add(1)
+    exchange.run(60.0, deliver=range(2))
+    exchange.sockets[1].topics.discard(topic(1))
+    exchange.run(75.0, deliver=range(2))
+    assert exchange.streams.owners == {0: 1, 1: 2}
+    assert exchange.streams.interruptions == {1: 1}
+
+
+def test_a_stream_that_stays_silent_on_its_leg_goes_to_another_connection_of_it() -> None:
+    exchange = two_legs(5, streams_per_connection=3)
+    exchange.run(60.0, deliver=range(5))
+    first, second = (c for c in exchange.manager.connections if c.leg == 1)
+    exchange.sockets[first.key].swallowed.add(topic(0))
+    exchange.run(300.0, deliver=range(5))
+    assert 0 in second.subscriptions.slots
+    assert 0 not in first.subscriptions.slots
+    assert not exchange.streams.interruptions
+
+
+def test_a_quiet_stream_that_both_legs_bring_now_and_then_is_no_finding() -> None:
+    exchange = two_legs(2)
+    exchange.run(3600.0, deliver=range(2), every_s=97.0)
+    assert all(len(socket.requests) == 1 for socket in exchange.sockets.values())
+    for _ in range(20):  # the other leg is a look behind
+        exchange.deliver([1], only=1)
+        exchange.run(5.0)
+        exchange.deliver([1], only=2)
+        exchange.run(200.0, deliver=[0])
+    assert exchange.manager.lags == 0
+
+
+def test_a_new_connection_that_brought_a_stream_once_does_not_take_it_over_while_it_brings_it_no_more() -> None:
+    exchange = Exchange(streams_per_connection=10)
+    exchange.want(range(3))
+    exchange.run(60.0, deliver=range(3))
+    exchange.manager.control(1, Control(ControlKind.CLOSING), exchange.now_s)
+    exchange.run(1.0, deliver=[0])
+    exchange.deliver(range(2), only=2)
+    exchange.sockets[2].swallowed.update({topic(1), topic(2)})  # the third never came: the takeover lasts
+    exchange.run(80.0, deliver=range(3))
+    assert (exchange.manager.lags, exchange.sockets[1].closed) == (1, False)
+    exchange.sockets[2].swallowed.discard(topic(2))
+    exchange.run(20.0, deliver=range(3))
+    assert not exchange.sockets[1].closed
+    exchange.sockets[2].swallowed.clear()
+    exchange.run(60.0, deliver=range(3))
+    assert exchange.sockets[1].closed
+    assert not exchange.streams.interruptions

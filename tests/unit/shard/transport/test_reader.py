@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engines import needs_kernel
@@ -59,6 +60,27 @@ def test_streams_that_are_new_have_not_been_seen(bed: Bed) -> None:
     assert not any(reader.saw(slot) for slot in range(1, 2000))
     reader.mark(1999)
     assert reader.saw(1999)
+
+
+def test_what_came_since_somebody_looked_is_told_once(bed: Bed) -> None:
+    trades, quotes, other = bed.add(("trades", "BTC-USDT"), ("bbo", "BTC-USDT"), ("bbo", "ETH-USDT"))
+    reader = factory(bed.pipeline.engine)(7, 3)
+
+    def read(*messages: dict[str, Any]) -> None:
+        reader.begin(bed.now_ns)
+        for message in messages:
+            frame = json.dumps(message).encode()
+            if not reader.feed(frame):
+                for slot in bed.pipeline.decode(frame, 7, bed.now_ns):
+                    reader.mark(slot)
+
+    read(trade(1), bbo(5))
+    read(trade(2), bbo(6))
+    assert list(reader.fresh()) == [trades, quotes]
+    assert list(reader.fresh()) == []
+    read(trade(3))
+    assert list(reader.fresh()) == [trades]
+    assert [reader.saw(slot) for slot in (trades, quotes, other)] == [True, True, False], "looking forgets nothing"
 
 
 def test_without_a_compiled_engine_there_is_a_plain_reader() -> None:
