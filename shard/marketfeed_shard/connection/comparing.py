@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from marketfeed_shard.connection.connection import Connection
+from marketfeed_shard.connection.leading import Leading
 from marketfeed_shard.connection.pool import Pool
 from marketfeed_shard.connection.ports import Sockets, Streams
 from marketfeed_shard.connection.watchdog import Watchdog
@@ -14,8 +15,9 @@ from marketfeed_shard.connection.watchdog import Watchdog
 class Comparing:
     """Looks at all connections together: legs, and those that take over from others."""
 
-    def __init__(self, pool: Pool, sockets: Sockets, streams: Streams, watchdog: Watchdog) -> None:
+    def __init__(self, pool: Pool, leading: Leading, sockets: Sockets, streams: Streams, watchdog: Watchdog) -> None:
         self._pool = pool
+        self._leading = leading
         self._sockets = sockets
         self._streams = streams
         self._watchdog = watchdog
@@ -43,7 +45,8 @@ class Comparing:
         if connection in delivering:
             connection.lags.forget(slot)
             return False
-        if not (connection.live(slot) and connection.saw(slot)):  # it is being asked for; or it never came, and `proof` knows
+        is_expected = connection.saw(slot) or self._leading.leads(connection, slot)  # else it has to be proven, see `proof`
+        if not (is_expected and connection.live(slot)):
             return False
         elsewhere = any(other.url == connection.url for other in delivering)
         return connection.lags.look(slot, elsewhere, self._watchdog.period_s(slot), self._streams.published(slot), now_s)

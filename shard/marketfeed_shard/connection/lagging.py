@@ -1,7 +1,7 @@
 """Which streams one connection brings no more while another one still does. Decisions only.
 
-A stream is compared on all connections that carry it, at each look; that one is a moment behind the other is no finding. What a
-connection has never brought is the concern of `proof`.
+A stream is compared on all connections that carry it, at each look; that one is a moment behind the other is no finding. What
+a connection that follows has never brought is the concern of `proof`.
 """
 
 from __future__ import annotations

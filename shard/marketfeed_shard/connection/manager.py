@@ -55,7 +55,7 @@ class Manager(Overview):
         self._leading = Leading(pool, streams)
         self._replacing = Replacing(pool, self._leading)
         self._renewing = Renewing(pool, watchdog, self._leading, streams)
-        self._comparing = Comparing(pool, sockets, streams, watchdog)
+        self._comparing = Comparing(pool, self._leading, sockets, streams, watchdog)
         self._compacting = Compacting(now_s)
         self._check_interval_s = settings.check_interval_s
         self._check_s = now_s + settings.check_interval_s

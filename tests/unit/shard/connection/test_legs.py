@@ -204,6 +204,16 @@ def test_what_went_out_from_the_leader_alone_and_came_no_more_is_announced() -> 
     assert exchange.streams.interruptions == {1: 1}
 
 
+def test_a_stream_that_the_leader_never_brought_is_led_by_the_leg_that_brings_it() -> None:
+    exchange = Exchange(legs=2)
+    exchange.want(range(2))
+    exchange.run(1.0)
+    exchange.sockets[1].topics.discard(topic(1))
+    exchange.run(200.0, deliver=range(2))
+    assert exchange.streams.owners == {0: 1, 1: 2}
+    assert topic(1) in exchange.sockets[1].topics
+
+
 def test_a_stream_that_stays_silent_on_its_leg_goes_to_another_connection_of_it() -> None:
     exchange = two_legs(5, streams_per_connection=3)
     exchange.run(60.0, deliver=range(5))
