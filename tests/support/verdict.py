@@ -175,7 +175,7 @@ class Book:
 
     def __init__(self, truth: Truth, symbol: str, depth: int | None) -> None:
         """`depth`: levels on each side that the stream tells; None: all."""
-        self._truth, self.symbol, self._depth = truth, symbol, depth
+        self._truth, self.symbol, self.depth = truth, symbol, depth
         self._book = books.Consumer()
         self.updates: dict[int, int] = {}
         """`seq` → the update id that the truth knows."""
@@ -199,7 +199,7 @@ class Book:
 
     def _differs(self, truth: Mapping[str, Any]) -> str | None:
         for side, levels in zip(("bids", "asks"), self._book.levels(), strict=True):
-            ours, theirs = _cut(levels, self._depth), _cut(truth[side], self._depth)
+            ours, theirs = _cut(levels, self.depth), _cut(truth[side], self.depth)
             if ours != theirs:
                 odd = next((pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]), (len(ours), len(theirs)))
                 return f"{side} of {self.symbol} at seq {self._book.seq} differ: {odd}"
@@ -270,7 +270,7 @@ class Judge:
             self._spoilt += 1
             if kind is Tampering.CORRUPT:
                 spoilt = (spoil(text.encode(), form) for form in UNREADABLE)
-                self._unreadable.update(each.decode(errors="backslashreplace") for each in spoilt)
+                self._unreadable |= {each.decode(errors="backslashreplace") for each in spoilt} - {text}
             if kind is not Tampering.DUPLICATE:
                 for event in self._expected(text):
                     if event["type"] == "trade":

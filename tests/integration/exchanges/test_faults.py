@@ -82,8 +82,8 @@ async def test_a_notice_of_the_end_loses_nothing(tmp_path: Path, exchange: str, 
     async with running(tmp_path, exchange, market) as run:
         await started(run)
         before = set(run.sim.connections)
-        if not run.sim.announce_shutdown():
-            pytest.skip(f"{exchange} {market} announces no end")
+        if exchange == "kraken" or not run.sim.announce_shutdown():
+            pytest.skip(f"{exchange} {market} announces no end of a connection")
         await until(partial(replaced, run, before), "other connections")
         await mended(run)
         assert set(run.judge.gaps) == {"started"}
@@ -125,10 +125,14 @@ async def test_messages_are_lost_doubled_swapped_spoilt_and_late(tmp_path: Path,
     async with running(tmp_path, exchange, market) as run:
         await started(run)
         faults = run.sim.faults
+        for book in run.judge.books.values() if exchange == "kraken" else ():
+            book.depth = 10  # what its checksum covers: it has no numbers, and what is lost beyond shows to nobody
         spoilt = [partial(faults.corrupt, form=form) for form in ("truncated", "type", "utf8")]
         # OKX's first text is the id of a trade, which any text may be
         spoilt.append(partial(faults.corrupt, stream="bbo*" if exchange == "okx" else "*", form="decimal"))
-        tamperings: tuple[Callable[[int], None], ...] = (faults.duplicate, faults.reorder, faults.gap, *spoilt)
+        told = "[tb][ro]*" if exchange == "kraken" else "*"  # trades and books: nothing tells that a ticker is an old one
+        twice, swapped = partial(faults.duplicate, stream=told), partial(faults.reorder, stream=told)
+        tamperings: tuple[Callable[[int], None], ...] = (twice, swapped, faults.gap, *spoilt)
         for expected, tamper in zip(count(8, 8), tamperings, strict=False):
             tamper(8)
             await until(partial(tampered, run, expected), "eight of them")
