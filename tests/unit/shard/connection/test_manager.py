@@ -543,3 +543,40 @@ def test_a_stream_that_comes_back_to_a_socket_is_not_proven_by_what_it_delivered
     exchange.acknowledges = True
     exchange.run(20.0, deliver=[1])
     assert exchange.manager.subscribed() == {0, 1}
+
+
+def test_what_is_wanted_while_a_connection_drains_is_asked_for_on_another_one_alone() -> None:
+    exchange = Exchange(10)
+    exchange.want(range(3))
+    exchange.run(30.0, deliver=range(3))
+    exchange.accepts = False
+    exchange.manager.control(1, Control(ControlKind.CLOSING), exchange.now_s)
+    exchange.want([7])
+    exchange.manager.renew([1], exchange.now_s)
+    exchange.run(5.0, deliver=range(3))
+    assert not any(topic(7) in request["args"] for request in exchange.sockets[1].requests)
+    assert topic(1) in exchange.sockets[1].topics, (
+        "a book begins anew on the connection that leads it, whatever becomes of that"
+    )
+    exchange.accepts = True
+    exchange.run(60.0, deliver=[0, 1, 2, 7])
+    (connection,) = exchange.manager.connections
+    assert exchange.sockets[1].closed
+    assert exchange.manager.live() == {0, 1, 2, 7}
+    assert exchange.sockets[connection.key].topics == {topic(slot) for slot in (0, 1, 2, 7)}
+
+
+def test_a_hundred_connections_that_are_cut_at_once_come_back_within_the_budget_and_all_is_announced() -> None:
+    exchange = Exchange(2, Share(count=40, seconds=60.0), attempted_s=())
+    exchange.want(range(200))
+    exchange.run(400.0, deliver=range(200), every_s=5.0)
+    assert len(exchange.open_keys) == 100
+    before = len(exchange.attempts_s)
+    for key in exchange.open_keys:
+        exchange.lose(key)
+    exchange.run(400.0, deliver=range(200), every_s=5.0)
+    back_s = exchange.attempts_s[before:]
+    assert len(back_s) == 100
+    assert all(after - first > 60.0 for first, after in zip(back_s, back_s[40:], strict=False))
+    assert exchange.manager.live() == set(range(200))
+    assert exchange.streams.interruptions == dict.fromkeys(range(200), 1)

@@ -263,6 +263,45 @@ def test_where_requests_are_counted_by_the_hour_care_leaves_some_for_books_and_t
     assert topic(1) in socket.topics
 
 
+def test_an_answer_for_a_topic_that_was_let_go_meanwhile_changes_nothing() -> None:
+    made = subscriptions([Topic("a"), Topic("b")])
+    asked(made, 0.0)
+    made.remove(0)
+    answer(made, ControlKind.ACKNOWLEDGED, 1, 0.1, "a")
+    answer(made, ControlKind.ACKNOWLEDGED, 1, 0.1, "b")
+    assert live(made) == [1]
+    assert [topic.name for topic in made.held()] == ["b", "a"], "the exchange has it until it is let go"
+    assert operations(made, 0.2) == [("unsubscribe", ["a"])]
+    answer(made, ControlKind.ACKNOWLEDGED, 2, 0.3)
+    assert [topic.name for topic in made.held()] == ["b"]
+
+
+def test_an_answer_that_comes_after_the_data_is_no_other_one() -> None:
+    made = subscriptions([Topic("a")])
+    asked(made, 0.0)
+    made.proven(lambda slot: True, 0.1)
+    assert live(made) == [0]
+    answer(made, ControlKind.ACKNOWLEDGED, 1, 0.2)
+    assert live(made) == [0]
+    assert operations(made, 60.0) == []
+
+
+def test_a_refused_name_whose_letting_go_is_not_answered_is_let_go_again_but_not_when_it_is_wanted_anew() -> None:
+    made = subscriptions([Topic("a")])
+    asked(made, 0.0)
+    assert operations(made, 10.0) == [("subscribe", ["a"])], "the first request may have been granted"
+    answer(made, ControlKind.REJECTED, 2, 10.1)
+    assert made.rejections() == {0: "why"}
+    made.remove(0)
+    assert operations(made, 11.0) == [("unsubscribe", ["a"])]
+    assert operations(made, 21.0) == [("unsubscribe", ["a"])]
+    made.add(0, [Topic("a")], 22.0)
+    assert operations(made, 41.0) == [("subscribe", ["a"])], "two were not answered"
+    answer(made, ControlKind.ACKNOWLEDGED, 5, 41.1)
+    assert live(made) == [0]
+    assert operations(made, 400.0) == []
+
+
 def test_refused_names_are_tried_again_by_themselves() -> None:
     exchange = Exchange()
     exchange.refuses = lambda names: "gone" if topic(3) in names else None
