@@ -13,6 +13,7 @@ from pipeline_bed import Bed, S, gaps, trade
 
 from marketfeed.exchanges.catalogue import MARKETS
 from marketfeed.grammar import Malformed
+from marketfeed_shard.books import following
 from marketfeed_shard.streams.table import Stream
 
 Make = Callable[..., Bed]
@@ -493,6 +494,31 @@ def test_what_a_follower_brings_is_bounded(make: Make) -> None:
     assert bed.take() == []
     bed.feed(kraken(right, BIDS), connection=2)
     assert gaps(bed.take()) == [("disconnected", None, None, 3)]
+
+
+def test_what_followers_bring_of_all_books_is_bounded_and_the_largest_gives_way(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed = make("kraken")
+    slots = bed.add(*(("book", f"S{i}-USD") for i in range(4)))
+    right = kraken_checksum(BIDS, ASKS)
+
+    def feed(slot: int, message: str, connection: int) -> None:
+        bed.feed(message.replace("BTC/USD", f"S{slots.index(slot)}/USD"), connection=connection)
+
+    monkeypatch.setattr(following, "KEPT_BYTES", 4 * len(kraken(right, BIDS, ASKS, snapshot=True)) + 400)
+    for slot in slots:
+        bed.pipeline.own(slot, 1)
+    for leader, follower in ((1, 2), (2, 1), (1, 2)):
+        for slot in slots:
+            feed(slot, kraken(right, BIDS, ASKS, snapshot=True), leader)
+            feed(slot, kraken(right, BIDS, ASKS, snapshot=True), follower)
+        for _ in range(10):
+            feed(slots[2], kraken(right, BIDS), follower)
+        bed.take()
+        for slot in slots:
+            bed.pipeline.own(slot, follower)
+        assert [e["symbol"] for e in bed.take() if e["type"] == "book"] == ["S0-USD", "S1-USD", "S3-USD"]
 
 
 # ---- the watch -----------------------------------------------------------------------------------------------------------
