@@ -10,7 +10,7 @@ from measured import Times
 
 from marketfeed_simulator.catalogue import EXCHANGES
 
-USUAL = {"binance": ("linear",), "okx": ("inverse",)}
+USUAL = {"okx": ("inverse",)}
 """What each run tests; the other markets take minutes more."""
 
 
