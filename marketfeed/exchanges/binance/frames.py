@@ -28,6 +28,12 @@ def lower(native: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in native)
 
 
+def stream(channel: str, native: str, suffixes: Mapping[str, str]) -> str:
+    """A stream's name. `suffixes`: its end by channel; candles have their interval in it."""
+    kind, _, interval = channel.partition(".")
+    return f"{lower(native)}@" + (f"kline_{interval}" if kind == "candles" else suffixes[channel])
+
+
 def subscribe(topics: Sequence[Topic], request: int) -> str:
     return _request("SUBSCRIBE", topics, request)
 

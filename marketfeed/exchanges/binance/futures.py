@@ -6,13 +6,12 @@ import re
 from functools import partial
 from urllib.parse import quote
 
-from marketfeed.exchanges.binance import faults, frames, lists, wire
+from marketfeed.exchanges.binance import calls, faults, frames, lists, wire
 from marketfeed.exchanges.exchange import (
     BookSnapshot,
     Call,
     Endpoints,
     Heartbeat,
-    Hole,
     InstrumentList,
     Limit,
     Limits,
@@ -39,8 +38,6 @@ _PUBLIC = frozenset({"bbo", "book"})
 _QUOTES = ("USDT", "USDC", "BUSD", "FDUSD", "USD1", "BTC", "ETH")
 _DEPTHS = {50: 2, 100: 5, 500: 10, 1000: 20}
 """Levels of a book over REST → weight; fewer than 50 cost as much (Order-Book, stored 2026; measured, 2026-10-07)."""
-_ROWS = 1000
-"""Trades of one answer at most (Compressed-Aggregate-Trades-List, stored 2026)."""
 _parts = re.compile(r"(.+?)(_PERP|_[0-9]{6})?").fullmatch
 
 _LIMITS = Limits(
@@ -57,18 +54,13 @@ _LIMITS = Limits(
 )
 
 
-def _stream(channel: str, native: str) -> str:
-    kind, _, interval = channel.partition(".")
-    return f"{frames.lower(native)}@" + (f"kline_{interval}" if kind == "candles" else _SUFFIX[channel])
-
-
 def _linear_topics(channel: str, native: str, depth: int | None) -> tuple[Topic, ...]:
     endpoint, path = ("wsPublic", "/public/stream") if channel in _PUBLIC else ("wsMarket", "/market/stream")
-    return (Topic(_stream(channel, native), native, endpoint, path),)
+    return (Topic(frames.stream(channel, native, _SUFFIX), native, endpoint, path),)
 
 
 def _inverse_topics(channel: str, native: str, depth: int | None) -> tuple[Topic, ...]:
-    return (Topic(_stream(channel, native), native, path="/stream"),)
+    return (Topic(frames.stream(channel, native, _SUFFIX), native, path="/stream"),)
 
 
 def _linear_native(symbol: str) -> str:
@@ -95,16 +87,6 @@ def _inverse_symbol(native: str) -> str | None:
     pair, _, form = native.rpartition("_")
     symbol = f"{pair.removesuffix('USD')}-USD-{form}"
     return symbol if pair.endswith("USD") and is_symbol(symbol) else None
-
-
-def _snapshot(api: str, native: str, depth: int | None) -> Call:
-    levels = min((d for d in _DEPTHS if depth is not None and d >= depth), default=max(_DEPTHS))
-    return Call(f"{api}/depth?symbol={quote(native)}&limit={levels}", _DEPTHS[levels])
-
-
-def _history(api: str, native: str, hole: Hole) -> Call:
-    begin = "" if hole.first is None else f"&fromId={hole.first}"
-    return Call(f"{api}/aggTrades?symbol={quote(native)}{begin}&limit={_ROWS}", 20)
 
 
 def _open_interest(api: str, native: str) -> Call:
@@ -147,8 +129,8 @@ LINEAR = Market(
     ),
     envelope=frames.envelope,
     fault=faults.fault,
-    snapshot=BookSnapshot(partial(_snapshot, "/fapi/v1"), wire.SNAPSHOT),
-    history=TradeHistory(partial(_history, "/fapi/v1"), wire.FUTURES_HISTORY, rows=_ROWS),
+    snapshot=BookSnapshot(partial(calls.book, "/fapi/v1/depth", _DEPTHS), wire.SNAPSHOT),
+    history=TradeHistory(partial(calls.trades, "/fapi/v1/aggTrades", 20), wire.FUTURES_HISTORY, rows=calls.ROWS),
     polls=_polls("/fapi/v1"),
 )
 
@@ -176,7 +158,7 @@ INVERSE = Market(
     ),
     envelope=frames.envelope,
     fault=faults.fault,
-    snapshot=BookSnapshot(partial(_snapshot, "/dapi/v1"), wire.SNAPSHOT),
-    history=TradeHistory(partial(_history, "/dapi/v1"), wire.FUTURES_HISTORY, rows=_ROWS),
+    snapshot=BookSnapshot(partial(calls.book, "/dapi/v1/depth", _DEPTHS), wire.SNAPSHOT),
+    history=TradeHistory(partial(calls.trades, "/dapi/v1/aggTrades", 20), wire.FUTURES_HISTORY, rows=calls.ROWS),
     polls=_polls("/dapi/v1"),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from functools import partial
 
-from marketfeed.exchanges.binance import faults, frames, lists, wire
+from marketfeed.exchanges.binance import calls, faults, frames, lists, wire
 from marketfeed.exchanges.exchange import (
     BookSnapshot,
     Call,
@@ -32,15 +32,10 @@ _QUOTES = tuple(
 )
 _DEPTHS = {100: 5, 500: 25, 1000: 50, 5000: 250}
 """Levels of a book over REST → weight (rest-api.md, 2026-07-21)."""
-_ROWS = 1000
-"""Trades of one answer at most (rest-api.md, 2026-07-21)."""
 
 
 def _topics(channel: str, native: str, depth: int | None) -> tuple[Topic, ...]:
-    name = frames.lower(native)
-    kind, _, interval = channel.partition(".")
-    stream = f"{name}@kline_{interval}" if kind == "candles" else f"{name}@{_SUFFIX[channel]}"
-    return (Topic(stream, native, path="/stream"),)
+    return (Topic(frames.stream(channel, native, _SUFFIX), native, path="/stream"),)
 
 
 def _native(symbol: str) -> str:
@@ -48,15 +43,9 @@ def _native(symbol: str) -> str:
     return base + quote_asset
 
 
-def _snapshot(native: str, depth: int | None) -> Call:
-    levels = min((d for d in _DEPTHS if depth is not None and d >= depth), default=max(_DEPTHS))
-    return Call(f"/api/v3/depth?symbol={quote(native)}&limit={levels}", _DEPTHS[levels])
-
-
 def _history(native: str, hole: Hole) -> Call:
-    """Trades from an id on, without a key: its security type is NONE (rest-api.md and CHANGELOG.md, 2026-07-21)."""
-    begin = "" if hole.first is None else f"&fromId={hole.first}"
-    return Call(f"/api/v3/historicalTrades?symbol={quote(native)}{begin}&limit={_ROWS}", 25)
+    """Without a key: its security type is NONE (rest-api.md and CHANGELOG.md, 2026-07-21)."""
+    return calls.trades("/api/v3/historicalTrades", 25, native, hole)
 
 
 SPOT = Market(
@@ -96,6 +85,6 @@ SPOT = Market(
     ),
     envelope=frames.envelope,
     fault=faults.fault,
-    snapshot=BookSnapshot(_snapshot, wire.SNAPSHOT),
-    history=TradeHistory(_history, wire.SPOT_HISTORY, rows=_ROWS),
+    snapshot=BookSnapshot(partial(calls.book, "/api/v3/depth", _DEPTHS), wire.SNAPSHOT),
+    history=TradeHistory(_history, wire.SPOT_HISTORY, rows=calls.ROWS),
 )
