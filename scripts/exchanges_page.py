@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from marketfeed.exchanges import catalogue
 from marketfeed.exchanges.exchange import Hole, Limit, Market, Window
+from marketfeed.normalizer import Normalizer
 
 INTRODUCTION = """\
 # Exchanges
@@ -94,7 +95,7 @@ def channels(market: Market) -> Iterator[Sequence[str]]:
         names = ", ".join(f"`{_generic(topic.name, native, market)}`" for topic in topics)
         places = dict.fromkeys(f"{topic.endpoint} `{topic.path}`" for topic in topics)
         kind = channel.partition(".")[0]
-        numbers = next(m.numbering.value for m in market.wire.messages if m.channel == kind)  # of the one that is subscribed to
+        numbers = numbering(market, kind, topics[0].name)
         polls = [poll for poll in market.polls if poll.channel == kind]
         for poll in polls:
             names += f"; REST `{_generic(poll.call(native).path, native, market)}` every {poll.every_s:g} s"
@@ -105,6 +106,13 @@ def channels(market: Market) -> Iterator[Sequence[str]]:
             ", ".join(places),
             "—" if numbers == "none" else numbers,
         )
+
+
+def numbering(market: Market, kind: str, topic: str) -> str:
+    """What the numbers of the message that is subscribed to promise: older forms of a channel are declared, too."""
+    ours = [message for message in market.wire.messages if message.channel == kind]
+    routed = [market.wire.messages[number] for number, _ in Normalizer(market, lambda native: None).routes(topic)]
+    return next((message for message in ours if message in routed), ours[0]).numbering.value
 
 
 def facts(market: Market) -> Iterator[str]:

@@ -28,3 +28,10 @@ def test_every_limit_has_a_source() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and line.count("|") == 6]
     assert rows
     assert [row for row in rows if row.split("|")[5].strip() == ""] == []
+
+
+def test_numbers_are_those_of_the_message_that_is_subscribed_to() -> None:
+    """Binance's futures have an older form of trades beside it, whose numbers promise less."""
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| trades | `{symbol}@aggTrade`")]
+    assert len(rows) == 2
+    assert all(row.endswith("| consecutive |") for row in rows)
